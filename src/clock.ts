@@ -1,0 +1,52 @@
+import type { Clock } from "./types.ts";
+
+/** How many cheap readings may follow one exact reading. */
+const READINGS_BEFORE_REFRESH = 64;
+
+/**
+ * The time of the machine.
+ *
+ * `recent()` hands out one reading of the system clock until a timer of 1 ms
+ * has fired or 64 calls have been made, whichever is first: a reading costs 35
+ * to 45 ns, as much as a whole memory hit. The call count bounds the error in
+ * a loop that never lets a timer fire.
+ */
+export class SystemClock implements Clock {
+  #reading = 0;
+  #readingsLeft = 0;
+  readonly #expire = (): void => {
+    this.#readingsLeft = 0;
+    this.#armed = false;
+  };
+  #armed = false;
+
+  /** Now, in epoch milliseconds. */
+  now(): number {
+    return Date.now();
+  }
+
+  /** Now or up to a millisecond ago, in epoch milliseconds. */
+  recent(): number {
+    if (this.#readingsLeft-- > 0) return this.#reading;
+    this.#readingsLeft = READINGS_BEFORE_REFRESH;
+    this.#reading = Date.now();
+    if (!this.#armed) {
+      this.#armed = true;
+      this.schedule(this.#expire, 1);
+    }
+    return this.#reading;
+  }
+
+  /** Calls back once after `delay` milliseconds, without keeping the process alive. */
+  schedule(callback: () => void, delay: number): () => void {
+    const timer: unknown = setTimeout(callback, delay);
+    // Servers return an object that can be told not to hold the process; browsers a number.
+    if (typeof timer === "object" && timer !== null && "unref" in timer) {
+      (timer as { unref(): void }).unref();
+    }
+    return () => clearTimeout(timer as number);
+  }
+}
+
+/** The clock used where none is given. */
+export const systemClock: Clock = new SystemClock();

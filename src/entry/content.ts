@@ -1,0 +1,196 @@
+import { CacheError } from "../errors.ts";
+import { codecById, serializerById } from "../formats.ts";
+import { andThen, type MaybePromise } from "../maybe_promise.ts";
+import type { Codec, Serializer } from "../types.ts";
+import { looksCompressible } from "./compressible.ts";
+import { bytesOf, dtypeOf, isBinary, viewBinary } from "./dtype.ts";
+import type { Payload } from "./frame.ts";
+
+/** How a cache writes values. Reading needs only the frame: it describes itself. */
+export interface WriteFormat {
+  /** For values that are not bytes. */
+  readonly serializer: Serializer;
+  /** Compresses what is worth it; `undefined` for nothing. */
+  readonly codec: Codec | undefined;
+  /** Values of fewer bytes are stored as they are. */
+  readonly compressionMinBytes: number;
+}
+
+/** Compressed bytes are kept only when they are at most this share of the raw ones. */
+const WORTHWHILE_SHARE = 15 / 16;
+
+/** The most bytes that a compressed payload may decode to, unless the reader says otherwise. */
+export const DEFAULT_MAX_DECODED_BYTES: number = 256 * 1024 * 1024;
+
+/** A value as it lives, as payload bytes, or both; each form is made at most once, on demand. */
+export class EntryContent {
+  #hasValue: boolean;
+  #value: unknown;
+  #payload: MaybePromise<Payload> | undefined;
+  #format: WriteFormat | undefined;
+
+  private constructor(
+    hasValue: boolean,
+    value: unknown,
+    payload: Payload | undefined,
+    format: WriteFormat | undefined,
+  ) {
+    this.#hasValue = hasValue;
+    this.#value = value;
+    this.#payload = payload;
+    this.#format = format;
+  }
+
+  /** Of a live value, to be written in a format. */
+  static ofValue(value: unknown, format: WriteFormat): EntryContent {
+    return new EntryContent(true, value, undefined, format);
+  }
+
+  /** Of a payload that was read. */
+  static ofPayload(payload: Payload): EntryContent {
+    return new EntryContent(false, undefined, payload, undefined);
+  }
+
+  /** Whether {@linkcode EntryContent.value} answers without decoding. */
+  get hasValue(): boolean {
+    return this.#hasValue;
+  }
+
+  /** Bytes of the payload as stored, `undefined` while there is none. */
+  get payloadLength(): number | undefined {
+    const payload = this.#payload;
+    return payload === undefined || payload instanceof Promise ? undefined : payload.bytes.length;
+  }
+
+  /** The value, decoded on the first call; a promise only where a codec or its loading needs one. */
+  value(maxDecodedBytes: number): MaybePromise<unknown> {
+    return this.#hasValue ? this.#value : this.#decode(this.#payload as Payload, maxDecodedBytes);
+  }
+
+  /** The bytes, encoded on the first call; a promise only where a codec needs one. */
+  payload(): MaybePromise<Payload> {
+    if (this.#payload === undefined) {
+      const payload = encodePayload(this.#value, this.#format as WriteFormat);
+      this.#payload = payload;
+      if (payload instanceof Promise) {
+        payload.then((encoded) => this.#payload = encoded, () => this.#payload = undefined);
+      }
+    }
+    return this.#payload;
+  }
+
+  /**
+   * The same value apart from its bytes, those made later included, for stores
+   * that keep values alive. The value must be there.
+   */
+  withoutBytes(): EntryContent {
+    return new EntryContent(true, this.#value, undefined, this.#format);
+  }
+
+  #decode(payload: Payload, maxDecodedBytes: number): MaybePromise<unknown> {
+    return andThen(
+      findCodec(payload.codec),
+      (codec) =>
+        andThen(
+          findSerializer(payload.serializer),
+          (serializer) =>
+            andThen(decompress(payload, codec, maxDecodedBytes), (bytes) => {
+              this.#value = serializer === undefined
+                ? viewBinary(payload.dtype, bytes)
+                : deserialize(serializer, bytes);
+              this.#hasValue = true;
+              this.#format = {
+                serializer: serializer ?? NO_SERIALIZER,
+                codec,
+                compressionMinBytes: 0,
+              };
+              return this.#value;
+            }),
+        ),
+    );
+  }
+}
+
+/** Stands in the format of a binary value that was read; such a value never asks for it. */
+const NO_SERIALIZER: Serializer = {
+  name: "none",
+  id: 0,
+  encode() {
+    throw new TypeError("Cannot encode value: it is not binary");
+  },
+  decode() {
+    throw new TypeError("Cannot decode value: it is not binary");
+  },
+};
+
+function encodePayload(value: unknown, format: WriteFormat): MaybePromise<Payload> {
+  const binary = isBinary(value);
+  const raw = binary ? bytesOf(value) : format.serializer.encode(value);
+  const stored: Payload = {
+    bytes: raw,
+    rawLength: raw.length,
+    serializer: binary ? 0 : format.serializer.id,
+    codec: 0,
+    dtype: binary ? dtypeOf(value) : 0,
+  };
+  const { codec } = format;
+  if (
+    codec === undefined || raw.length < format.compressionMinBytes ||
+    raw.length > DEFAULT_MAX_DECODED_BYTES || !looksCompressible(raw)
+  ) return stored;
+  return andThen(
+    codec.encode(raw),
+    (bytes) =>
+      bytes.length <= raw.length * WORTHWHILE_SHARE
+        ? { ...stored, bytes, codec: codec.id }
+        : stored,
+  );
+}
+
+function findCodec(id: number): MaybePromise<Codec | undefined> {
+  if (id === 0) return undefined;
+  const codec = codecById(id);
+  if (codec === undefined) throw unknownFormat("codec", id);
+  return codec;
+}
+
+function findSerializer(id: number): MaybePromise<Serializer | undefined> {
+  if (id === 0) return undefined;
+  const serializer = serializerById(id);
+  if (serializer === undefined) throw unknownFormat("serializer", id);
+  return serializer;
+}
+
+function decompress(
+  payload: Payload,
+  codec: Codec | undefined,
+  maxDecodedBytes: number,
+): MaybePromise<Uint8Array> {
+  if (codec === undefined) return payload.bytes;
+  if (payload.rawLength > maxDecodedBytes) {
+    throw new CacheError(
+      "decoded-size",
+      `Cannot decode value: it claims ${payload.rawLength} bytes, the limit is ${maxDecodedBytes}: raise 'maxDecodedBytes' if that is right`,
+      { codec: codec.name },
+    );
+  }
+  return codec.decode(payload.bytes, { length: payload.rawLength });
+}
+
+function deserialize(serializer: Serializer, bytes: Uint8Array): unknown {
+  try {
+    return serializer.decode(bytes);
+  } catch (cause) {
+    throw new CacheError("corrupt", `Cannot decode value: bytes are not ${serializer.name}`, {
+      codec: serializer.name,
+      cause,
+    });
+  }
+}
+
+function unknownFormat(kind: string, id: number): CacheError {
+  return new CacheError(
+    "unsupported-format",
+    `Cannot decode value: ${kind} ${id} is not known here: register it before reading`,
+  );
+}

@@ -1,0 +1,297 @@
+import { CacheError } from "../errors.ts";
+import { crc32 } from "./checksum.ts";
+import { isDtypeLength } from "./dtype.ts";
+
+/*
+ * Frame, version 1. All numbers are little-endian.
+ *
+ *   offset  type  field
+ *        0  u32   magic 0x41525453, the letters "STRA"
+ *        4  u8    format version, 1
+ *        5  u8    serializer: 0 none (binary value), else its id
+ *        6  u8    codec: 0 stored as it is, else its id
+ *        7  u8    dtype of a binary value, else 0
+ *        8  u32   length of the payload as stored, in bytes
+ *       12  u32   length of the payload before the codec, in bytes
+ *       16  f64   created, epoch milliseconds
+ *       24  f64   expires, epoch milliseconds, Infinity for never
+ *       32  f64   stale until, epoch milliseconds, not before "expires"
+ *       40  f64   version stamp
+ *       48  u32   length of the key, in bytes
+ *       52  u16   length of the tags, in bytes
+ *       54  u16   flags: bit 0, the key is UTF-16LE instead of UTF-8; the others are 0
+ *       56  u32   CRC-32 of all that follows the header
+ *       60  u32   CRC-32 of bytes 0 to 59
+ *       64        payload, zeros up to a multiple of 4, key, tags
+ *
+ * The payload starts at 64, so that a typed array is a view of a frame whose
+ * buffer is aligned. A key with lone surrogates has no UTF-8, hence the flag.
+ * Tags are a JSON array of strings; no tags, no bytes. The header has a sum of
+ * its own, so that a store can trust times and lengths without the value.
+ */
+
+/** Bytes before the payload. */
+export const FRAME_HEADER_BYTES = 64;
+
+const MAGIC = 0x41525453;
+const FORMAT_VERSION = 1;
+const FLAG_UTF16_KEY = 1;
+const MAX_PAYLOAD_BYTES = 0xffff_ffff;
+const MAX_TAGS_BYTES = 0xffff;
+
+/** What an entry carries besides its value. */
+export interface EntryMetadata {
+  /** When the value was set, epoch milliseconds. */
+  readonly createdAt: number;
+  /** From when on it is a miss, epoch milliseconds; `Infinity` for never. */
+  readonly expiresAt: number;
+  /** Until when it may be served stale, epoch milliseconds; not before `expiresAt`. */
+  readonly staleUntil: number;
+  /** Newest wins: grows with every write of a process and follows its clock. */
+  readonly version: number;
+  /** Names under which entries are dropped together. */
+  readonly tags: readonly string[];
+}
+
+/** A value as bytes, and what it takes to bring it back. */
+export interface Payload {
+  /** The bytes as stored. */
+  readonly bytes: Uint8Array;
+  /** Their number before the codec. */
+  readonly rawLength: number;
+  /** Id of the serializer, 0 for a binary value. */
+  readonly serializer: number;
+  /** Id of the codec, 0 for none. */
+  readonly codec: number;
+  /** Type of a binary value, else 0. */
+  readonly dtype: number;
+}
+
+/** What the header of a frame tells without the rest. */
+export interface FrameHeader {
+  /** Bytes of the whole frame. */
+  readonly frameLength: number;
+  /** Id of the serializer, 0 for a binary value. */
+  readonly serializer: number;
+  /** Id of the codec, 0 for none. */
+  readonly codec: number;
+  /** Type of a binary value, else 0. */
+  readonly dtype: number;
+  /** Bytes of the payload as stored. */
+  readonly storedLength: number;
+  /** Bytes of the payload before the codec. */
+  readonly rawLength: number;
+  /** Bytes of the key. */
+  readonly keyLength: number;
+  /** Bytes of the tags. */
+  readonly tagsLength: number;
+  /** Whether the key is UTF-16LE. */
+  readonly utf16Key: boolean;
+  /** When the value was set, epoch milliseconds. */
+  readonly createdAt: number;
+  /** From when on it is a miss, epoch milliseconds. */
+  readonly expiresAt: number;
+  /** Until when it may be served stale, epoch milliseconds. */
+  readonly staleUntil: number;
+  /** Newest wins. */
+  readonly version: number;
+}
+
+/** A frame taken apart. The payload is a view of it. */
+export interface ParsedFrame {
+  /** The key that the frame was written for. */
+  readonly key: string;
+  /** Times, version and tags. */
+  readonly metadata: EntryMetadata;
+  /** The value's bytes. */
+  readonly payload: Payload;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const NO_TAGS: readonly string[] = Object.freeze([]);
+
+/** The bytes by which stores know a key, and whether they are UTF-16LE because the key has lone surrogates. */
+export function encodeKey(key: string): { bytes: Uint8Array; utf16: boolean } {
+  if (key.isWellFormed()) return { bytes: encoder.encode(key), utf16: false };
+  const bytes = new Uint8Array(key.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < key.length; at++) view.setUint16(at * 2, key.charCodeAt(at), true);
+  return { bytes, utf16: true };
+}
+
+/**
+ * Writes a frame into a buffer of its own.
+ *
+ * @throws {RangeError} when the payload is 4 GiB or more.
+ */
+export function encodeFrame(key: string, metadata: EntryMetadata, payload: Payload): Uint8Array {
+  const { bytes } = payload;
+  if (bytes.length > MAX_PAYLOAD_BYTES || payload.rawLength > MAX_PAYLOAD_BYTES) {
+    throw new RangeError(
+      `Cannot encode value: a frame holds at most 4 GiB: value has ${payload.rawLength} bytes: use setStream for larger ones`,
+    );
+  }
+  const encodedKey = encodeKey(key);
+  const tags = metadata.tags.length === 0
+    ? undefined
+    : encoder.encode(JSON.stringify(metadata.tags));
+  const tagsLength = tags?.length ?? 0;
+  if (tagsLength > MAX_TAGS_BYTES) {
+    throw new RangeError(
+      `Cannot encode tags: they hold at most ${MAX_TAGS_BYTES} bytes as JSON: current value has ${tagsLength}`,
+    );
+  }
+  const keyStart = FRAME_HEADER_BYTES + padded(bytes.length);
+  const tagsStart = keyStart + encodedKey.bytes.length;
+  const frame = new Uint8Array(tagsStart + tagsLength);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint8(4, FORMAT_VERSION);
+  view.setUint8(5, payload.serializer);
+  view.setUint8(6, payload.codec);
+  view.setUint8(7, payload.dtype);
+  view.setUint32(8, bytes.length, true);
+  view.setUint32(12, payload.rawLength, true);
+  view.setFloat64(16, metadata.createdAt, true);
+  view.setFloat64(24, metadata.expiresAt, true);
+  view.setFloat64(32, metadata.staleUntil, true);
+  view.setFloat64(40, metadata.version, true);
+  view.setUint32(48, encodedKey.bytes.length, true);
+  view.setUint16(52, tagsLength, true);
+  view.setUint16(54, encodedKey.utf16 ? FLAG_UTF16_KEY : 0, true);
+  frame.set(bytes, FRAME_HEADER_BYTES);
+  frame.set(encodedKey.bytes, keyStart);
+  if (tags !== undefined) frame.set(tags, tagsStart);
+  view.setUint32(56, crc32(frame.subarray(FRAME_HEADER_BYTES)), true);
+  view.setUint32(60, crc32(frame.subarray(0, 60)), true);
+  return frame;
+}
+
+/**
+ * Reads and checks the header of a frame.
+ *
+ * @param bytes the frame, or at least its first {@linkcode FRAME_HEADER_BYTES} bytes.
+ * @throws {CacheError} `"unsupported-format"` for another version, `"corrupt"` for anything else that is no undamaged header.
+ */
+export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
+  if (bytes.length < FRAME_HEADER_BYTES) throw corrupt(`${bytes.length} bytes are no frame`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
+  if (view.getUint32(0, true) !== MAGIC) throw corrupt("magic number is missing");
+  const formatVersion = view.getUint8(4);
+  if (formatVersion !== FORMAT_VERSION) {
+    throw unsupported(`format version ${formatVersion}`);
+  }
+  if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) {
+    throw corrupt("checksum of the header differs");
+  }
+  const storedLength = view.getUint32(8, true);
+  const keyLength = view.getUint32(48, true);
+  const tagsLength = view.getUint16(52, true);
+  const flags = view.getUint16(54, true);
+  if ((flags & ~FLAG_UTF16_KEY) !== 0) throw unsupported(`flags ${flags}`);
+  const header: FrameHeader = {
+    frameLength: FRAME_HEADER_BYTES + padded(storedLength) + keyLength + tagsLength,
+    serializer: view.getUint8(5),
+    codec: view.getUint8(6),
+    dtype: view.getUint8(7),
+    storedLength,
+    rawLength: view.getUint32(12, true),
+    keyLength,
+    tagsLength,
+    utf16Key: (flags & FLAG_UTF16_KEY) !== 0,
+    createdAt: view.getFloat64(16, true),
+    expiresAt: view.getFloat64(24, true),
+    staleUntil: view.getFloat64(32, true),
+    version: view.getFloat64(40, true),
+  };
+  const { codec, rawLength, dtype } = header;
+  if (codec === 0 && rawLength !== storedLength) throw corrupt("lengths differ without a codec");
+  if (header.serializer === 0 ? !isDtypeLength(dtype, rawLength) : dtype !== 0) {
+    throw unsupported(`type ${dtype} with ${rawLength} bytes`);
+  }
+  if (
+    !(Number.isFinite(header.createdAt) && header.expiresAt <= header.staleUntil &&
+      header.version >= 0)
+  ) {
+    throw corrupt("times are out of order");
+  }
+  return header;
+}
+
+/**
+ * Takes a frame apart after checking all of it.
+ *
+ * @param frame one whole frame; the parsed payload is a view of it.
+ * @throws {CacheError} `"unsupported-format"` for another version, `"corrupt"` for anything else that is not a whole, undamaged frame.
+ */
+export function decodeFrame(frame: Uint8Array): ParsedFrame {
+  const header = decodeFrameHeader(frame);
+  if (header.frameLength !== frame.length) throw corrupt("lengths do not add up");
+  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_HEADER_BYTES);
+  if (view.getUint32(56, true) !== crc32(frame.subarray(FRAME_HEADER_BYTES))) {
+    throw corrupt("checksum of the body differs");
+  }
+  const { storedLength, rawLength, serializer, codec, dtype } = header;
+  const tagsStart = frame.length - header.tagsLength;
+  const keyBytes = frame.subarray(tagsStart - header.keyLength, tagsStart);
+  const { createdAt, expiresAt, staleUntil, version } = header;
+  return {
+    key: header.utf16Key ? decodeUtf16(keyBytes) : decodeUtf8(keyBytes),
+    metadata: {
+      createdAt,
+      expiresAt,
+      staleUntil,
+      version,
+      tags: decodeTags(frame.subarray(tagsStart)),
+    },
+    payload: {
+      bytes: frame.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + storedLength),
+      rawLength,
+      serializer,
+      codec,
+      dtype,
+    },
+  };
+}
+
+function padded(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw corrupt("text is not UTF-8", error);
+  }
+}
+
+function decodeUtf16(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let text = "";
+  for (let at = 0; at + 1 < bytes.length; at += 2) {
+    text += String.fromCharCode(view.getUint16(at, true));
+  }
+  return text;
+}
+
+function decodeTags(bytes: Uint8Array): readonly string[] {
+  if (bytes.length === 0) return NO_TAGS;
+  const text = decodeUtf8(bytes);
+  try {
+    const tags: unknown = JSON.parse(text);
+    if (Array.isArray(tags) && tags.every((tag) => typeof tag === "string")) return tags;
+  } catch (error) {
+    throw corrupt("tags are not JSON", error);
+  }
+  throw corrupt("tags are not a list of strings");
+}
+
+function corrupt(reason: string, cause?: unknown): CacheError {
+  return new CacheError("corrupt", `Cannot decode frame: ${reason}`, { cause });
+}
+
+function unsupported(what: string): CacheError {
+  return new CacheError("unsupported-format", `Cannot decode frame: ${what} is not known here`);
+}

@@ -1,0 +1,31 @@
+import type { Clock } from "../types.ts";
+
+/** Stamps that fit into one millisecond; more run ahead of the clock. 2^53 / 1024 lasts until the year 2248. */
+const STAMPS_PER_MILLISECOND = 1024;
+
+/**
+ * Makes version stamps: a hybrid logical clock (Kulkarni et al., "Logical
+ * Physical Clocks", 2014) in one number, the epoch millisecond times 1024 plus
+ * a counter. Each stamp is greater than all before it, also when the clock of
+ * the machine goes backwards.
+ */
+export class VersionClock {
+  readonly #clock: Clock;
+  #last = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The next stamp. */
+  next(): number {
+    const earliest = this.#clock.now() * STAMPS_PER_MILLISECOND;
+    this.#last = Math.max(this.#last + 1, Math.floor(earliest));
+    return this.#last;
+  }
+
+  /** Makes later stamps greater than one that was seen elsewhere. */
+  observe(version: number): void {
+    if (version > this.#last) this.#last = version;
+  }
+}

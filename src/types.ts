@@ -1,0 +1,278 @@
+/**
+ * The contracts of Strata: what a backend, a serializer, a codec and an
+ * eviction policy must do. Everything else in the library is built on these.
+ *
+ * @module
+ */
+
+import type { CacheEntry } from "./entry/entry.ts";
+
+/** Options that every backend operation takes. */
+export interface OperationOptions {
+  /** Ends the operation: it rejects with the signal's reason, before or during I/O. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One tier's store. Keys are any string; no two keys may ever share a record.
+ *
+ * A miss is `undefined`. A damaged or foreign record is a miss that is told to
+ * {@linkcode BackendContext.report}. A method rejects only when the store
+ * itself fails, or with the signal's reason.
+ *
+ * Methods marked optional are capabilities: a backend has them only where its
+ * store can do them well, and shared code asks for the method, never for a name.
+ *
+ * @example A backend over a `Map`
+ * ```ts
+ * import type { BackendStats, CacheBackend, CacheEntry } from "@strata/cache";
+ * import { compileGlob } from "@strata/cache";
+ *
+ * class MapBackend implements CacheBackend {
+ *   readonly name = "map";
+ *   readonly #entries = new Map<string, CacheEntry>();
+ *
+ *   async get(key: string): Promise<CacheEntry | undefined> {
+ *     const entry = this.#entries.get(key);
+ *     return entry !== undefined && entry.expiresAt > Date.now() ? entry : undefined;
+ *   }
+ *   async set(key: string, entry: CacheEntry): Promise<boolean> {
+ *     this.#entries.set(key, entry);
+ *     return true;
+ *   }
+ *   async delete(key: string): Promise<boolean> {
+ *     return this.#entries.delete(key);
+ *   }
+ *   async exists(key: string): Promise<boolean> {
+ *     return await this.get(key) !== undefined;
+ *   }
+ *   async clear(pattern = "*"): Promise<number> {
+ *     const matches = compileGlob(pattern);
+ *     const doomed = [...this.#entries.keys()].filter(matches);
+ *     for (const key of doomed) this.#entries.delete(key);
+ *     return doomed.length;
+ *   }
+ *   async getStats(): Promise<BackendStats> {
+ *     return { entries: this.#entries.size };
+ *   }
+ * }
+ *
+ * const backend: CacheBackend = new MapBackend();
+ * console.assert(await backend.get("missing") === undefined);
+ * ```
+ */
+export interface CacheBackend {
+  /** Names the tier in statistics, events and errors. */
+  readonly name: string;
+
+  /**
+   * Reads one entry.
+   *
+   * @returns the entry as it was set for exactly this key, or `undefined` when
+   * there is none, it has expired, or its record is damaged.
+   */
+  get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined>;
+
+  /**
+   * Stores one entry under its key, in place of any other.
+   *
+   * @returns `false` when the store declines it (too large for it); the key is
+   * then a miss, never the older value.
+   */
+  set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean>;
+
+  /** Removes one entry. @returns whether a live one was there. */
+  delete(key: string, options?: OperationOptions): Promise<boolean>;
+
+  /** Tells whether {@linkcode CacheBackend.get} would hit, without reading the value where it can. */
+  exists(key: string, options?: OperationOptions): Promise<boolean>;
+
+  /**
+   * Removes every entry whose key matches a glob, or all entries of this
+   * backend when no pattern is given.
+   *
+   * @param pattern as {@linkcode compileGlob} reads it.
+   * @returns the number of live entries removed.
+   */
+  clear(pattern?: string, options?: OperationOptions): Promise<number>;
+
+  /** Reports what the store holds. */
+  getStats(): Promise<BackendStats>;
+
+  /** Reads without waiting, and counts as a use. Only for stores inside this process. */
+  getSync?(key: string): CacheEntry | undefined;
+
+  /** Reads without waiting and without counting as a use. Only for stores inside this process. */
+  peek?(key: string): CacheEntry | undefined;
+
+  /** Reads many in one request; the result has the order and length of `keys`. */
+  getMany?(
+    keys: readonly string[],
+    options?: OperationOptions,
+  ): Promise<(CacheEntry | undefined)[]>;
+
+  /** Stores many in one request; the result has the order and length of `entries`. */
+  setMany?(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]>;
+
+  /** Removes many in one request. @returns how many live ones there were. */
+  deleteMany?(keys: readonly string[], options?: OperationOptions): Promise<number>;
+
+  /** Lists the keys of live entries that match a glob, in no particular order. */
+  keys?(pattern?: string, options?: OperationOptions): AsyncIterable<string>;
+
+  /** Resolves when everything acknowledged so far is durable. */
+  flush?(): Promise<void>;
+
+  /** Drains and frees what the backend holds. Safe to call twice. */
+  close?(): Promise<void>;
+}
+
+/** What a backend's store holds; a field is absent where the store cannot tell cheaply. */
+export interface BackendStats {
+  /** Entries held, expired ones that are not yet removed included. */
+  readonly entries?: number;
+  /** Bytes held, as the limit counts them. */
+  readonly bytes?: number;
+  /** The limit on bytes, if there is one. */
+  readonly maxBytes?: number;
+  /** The limit on entries, if there is one. */
+  readonly maxEntries?: number;
+  /** Entries removed to stay within a limit, since open. */
+  readonly evictions?: number;
+  /** Entries removed because their time was over, since open. */
+  readonly expirations?: number;
+  /** Damaged or foreign records met, since open. */
+  readonly corruptions?: number;
+}
+
+/** Something a backend met that is no failure of the call in which it met it. */
+export interface BackendReport {
+  /**
+   * `corrupt`: a damaged or foreign record became a miss.
+   * `error`: something in the background failed.
+   * `evict`: entries left to stay within a limit.
+   */
+  readonly kind: "corrupt" | "error" | "evict";
+  /** The key concerned, where it is known. */
+  readonly key?: string | undefined;
+  /** How many entries are concerned. @default 1 */
+  readonly count?: number | undefined;
+  /** What went wrong. */
+  readonly error?: unknown;
+}
+
+/** What the manager gives to a backend's factory. */
+export interface BackendContext {
+  /** The one source of time. */
+  readonly clock: Clock;
+  /** Takes what the backend wants to tell; never throws. */
+  readonly report: (report: BackendReport) => void;
+}
+
+/** Makes a backend from its config object; throws TypeError or RangeError for a bad one. */
+export type BackendFactory = (
+  config: Readonly<Record<string, unknown>>,
+  context: BackendContext,
+) => CacheBackend | Promise<CacheBackend>;
+
+/** The one source of time; tests give their own. */
+export interface Clock {
+  /** Now, in epoch milliseconds. */
+  now(): number;
+  /** Now or up to a millisecond ago, in epoch milliseconds; much cheaper than {@linkcode Clock.now}. */
+  recent(): number;
+  /**
+   * Calls back once, later. The wait does not keep the process alive.
+   *
+   * @param delay in milliseconds.
+   * @returns a function that calls it off.
+   */
+  schedule(callback: () => void, delay: number): () => void;
+}
+
+/** Turns values into bytes and back. */
+export interface Serializer {
+  /** Its name in configs. */
+  readonly name: string;
+  /** Its number in frames: 1 to 127 are Strata's, 128 to 255 yours. */
+  readonly id: number;
+  /**
+   * Makes bytes of a value.
+   *
+   * @throws {TypeError} naming the path inside the value, when the format
+   * cannot bring it back as it is.
+   */
+  encode(value: unknown): Uint8Array;
+  /**
+   * Brings the value back. The bytes are not kept and not changed.
+   *
+   * @throws when the bytes are not of this format.
+   */
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Options of {@linkcode Codec.decode}. */
+export interface DecodeOptions {
+  /** The exact number of bytes that must come out. */
+  readonly length: number;
+}
+
+/** Makes bytes smaller and restores them. */
+export interface Codec {
+  /** Its name in configs. */
+  readonly name: string;
+  /** Its number in frames: 1 to 127 are Strata's, 128 to 255 yours. */
+  readonly id: number;
+  /** Compresses. The input is not kept and not changed; the result is the caller's. */
+  encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Restores exactly `options.length` bytes into a buffer of their own, whose
+   * `byteOffset` is a multiple of 8. What claims or yields another length is
+   * refused before more than that is allocated.
+   *
+   * @throws {CacheError} `"decoded-size"` for a wrong length, `"corrupt"` for bytes that are not of this codec.
+   */
+  decode(bytes: Uint8Array, options: DecodeOptions): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Bounds of an {@linkcode EvictionPolicy}; at least one of them is finite. */
+export interface EvictionLimits {
+  /** The most that all weights may add up to. */
+  readonly maxWeight: number;
+  /** The most entries. */
+  readonly maxEntries: number;
+}
+
+/**
+ * Decides which entry leaves. It knows entries by a slot number that its owner
+ * hands out densely from 0 and reuses, and by their weight; it owns no keys and
+ * no values. No call allocates per entry.
+ */
+export interface EvictionPolicy {
+  /** Its name in configs. */
+  readonly name: string;
+  /**
+   * An entry came in. `slot` is in no use.
+   *
+   * @param hash 32 bits of the key, the same for the same key each time.
+   */
+  add(slot: number, weight: number, hash: number): void;
+  /** An entry was read, or written again with the same key. */
+  touch(slot: number): void;
+  /** An entry's weight changed. */
+  reweigh(slot: number, weight: number): void;
+  /** An entry left for a reason of its own: deleted, expired. */
+  remove(slot: number): void;
+  /**
+   * Picks the entry to leave and forgets it, as {@linkcode EvictionPolicy.remove} does,
+   * but may remember its hash.
+   *
+   * @returns its slot, or -1 when there is none.
+   */
+  evict(): number;
+  /** Forgets everything. */
+  clear(): void;
+}
+
+/** Makes a policy for a store with these limits. */
+export type EvictionPolicyFactory = (limits: EvictionLimits) => EvictionPolicy;
