@@ -1,0 +1,148 @@
+import type { OperationOptions } from "../types.ts";
+
+/** Options of reads. */
+export type ReadOptions = OperationOptions;
+
+/** How long a value lives: a number of seconds, or a string with a unit: `"250ms"`, `"15m"`, `"7d"`. `Infinity` for ever. */
+export type Duration = number | string;
+
+/** Options of writes. */
+export interface SetOptions extends OperationOptions {
+  /**
+   * How long the value lives.
+   *
+   * @default {CacheManagerOptions.defaultTtl}
+   */
+  readonly ttl?: Duration | undefined;
+  /**
+   * Names under which entries are dropped together, see {@linkcode Cache.deleteByTag}.
+   *
+   * @default {[]}
+   */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** One value of {@linkcode Cache.setMany}. */
+export interface SetEntry {
+  /** The key. */
+  readonly key: string;
+  /** The value; anything but `undefined`. */
+  readonly value: unknown;
+  /** How long it lives. @default {CacheManagerOptions.defaultTtl} */
+  readonly ttl?: Duration | undefined;
+  /** Names under which entries are dropped together. @default {[]} */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** What a loader is told. */
+export interface LoadContext {
+  /** Aborted when nobody waits for the value any more. */
+  readonly signal: AbortSignal;
+  /** The key that is missing, as the caller gave it. */
+  readonly key: string;
+}
+
+/** What a batch loader is told. */
+export interface LoadManyContext {
+  /** Aborted when nobody waits for any of the values any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes the value of a key that no tier has. `undefined` is passed on and not cached; `null` is cached. */
+export type Loader<T> = (context: LoadContext) => T | Promise<T>;
+
+/** Makes the values of keys that no tier has, in their order. */
+export type ManyLoader<T> = (
+  missing: string[],
+  context: LoadManyContext,
+) => readonly T[] | Promise<readonly T[]>;
+
+/**
+ * What a cache does; {@linkcode CacheManager} and its namespaces are caches.
+ *
+ * A miss is `undefined`; a stored `null` comes back as `null`. Values are
+ * shared: what a read returns, and any object given to a write, must not be
+ * changed afterwards. Typed arrays and other binary values are copied by a write.
+ */
+export interface Cache {
+  /**
+   * Reads a value from the first tier that has it, and promotes it into the faster ones.
+   *
+   * @param key any string.
+   * @returns the value, or `undefined` on a miss. A failing tier is a miss.
+   */
+  get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined>;
+
+  /**
+   * Writes a value to every tier that admits it.
+   *
+   * @param key any string.
+   * @param value anything but `undefined`.
+   * @returns whether every tier that should hold it does.
+   * @throws {TypeError} when the format of the cache cannot carry the value; nothing is stored then.
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<boolean>;
+
+  /** Removes a key from every tier. @returns whether any tier had it. */
+  delete(key: string, options?: OperationOptions): Promise<boolean>;
+
+  /** Tells whether a tier holds a key. Does not look at tags: true also for an entry that {@linkcode Cache.deleteByTag} has dropped. */
+  exists(key: string, options?: OperationOptions): Promise<boolean>;
+
+  /**
+   * Removes what matches a glob, or everything in this namespace and those inside it.
+   *
+   * @param pattern as {@linkcode compileGlob} reads it. Keys of namespaces inside this one read `@name:key`.
+   * @returns the number of entries removed, counted in the tier that held most.
+   */
+  clear(pattern?: string, options?: OperationOptions): Promise<number>;
+
+  /** Reads many values, asking each tier once. @returns values in the order of `keys`, `undefined` for a miss. */
+  getMany<T = unknown>(keys: readonly string[], options?: ReadOptions): Promise<(T | undefined)[]>;
+
+  /** Writes many values, asking each tier once; the last of equal keys counts. @returns whether every tier that should hold them does. */
+  setMany(entries: readonly SetEntry[], options?: OperationOptions): Promise<boolean>;
+
+  /** Removes many keys, asking each tier once. @returns how many of them were there. */
+  deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number>;
+
+  /**
+   * Reads a value, or loads and stores it. However many callers wait for a key,
+   * one loader runs at a time; when it fails its caller gets the error, and
+   * the next in line tries with a loader of its own.
+   *
+   * @param loader makes the value.
+   * @returns the value, cached or loaded.
+   */
+  getOrSet<T>(key: string, loader: Loader<T>, options?: SetOptions): Promise<T>;
+
+  /**
+   * Reads many values, and loads and stores the missing ones in one call. A key
+   * that another caller is loading already is waited for instead.
+   *
+   * @param loadMissing makes the values of the missing keys, each asked once.
+   * @returns values in the order of `keys`.
+   */
+  getOrSetMany<T>(
+    keys: readonly string[],
+    loadMissing: ManyLoader<T>,
+    options?: SetOptions,
+  ): Promise<T[]>;
+
+  /** Drops every entry of this namespace that was set with a tag. */
+  deleteByTag(tag: string, options?: OperationOptions): Promise<void>;
+
+  /**
+   * Reads from memory only, at once and without counting as a use.
+   *
+   * @returns the value, or `undefined` when the memory tier does not have it.
+   */
+  peek<T = unknown>(key: string): T | undefined;
+
+  /**
+   * A cache of its own inside this one: the same tiers, other keys.
+   *
+   * @param name any string but the empty one.
+   */
+  namespace(name: string): Cache;
+}
