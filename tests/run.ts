@@ -1,0 +1,88 @@
+/*
+ * Runs every test file on every runtime: deno task test [options] [part of a file name ...]
+ *
+ *   --embedded            leave out the suites that need a server (tests/servers)
+ *   --runtime NAME        only on deno, bun or node; may be repeated
+ *   --filter TEXT         only files whose path contains the text; may be repeated
+ *
+ * Ends with `N passed, N failed`, summed over the runtimes, alone on the last line.
+ */
+
+import { globSync } from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { findRuntime, RUNTIME_NAMES, type RuntimeName } from "./run/runtimes.ts";
+import { runCommand } from "./run/spawn.ts";
+import { runSuite, type SuiteResult } from "./run/suite.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    embedded: { type: "boolean", default: false },
+    runtime: { type: "string", multiple: true, default: [...RUNTIME_NAMES] },
+    filter: { type: "string", multiple: true, default: [] },
+  },
+});
+
+process.chdir(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const runtimes = values.runtime.map((name): RuntimeName => {
+  const known = RUNTIME_NAMES.find((candidate) => candidate === name);
+  if (known === undefined) {
+    throw new TypeError(`Cannot run tests on "${name}": known are ${RUNTIME_NAMES.join(", ")}`);
+  }
+  return known;
+});
+
+const wanted = [...positionals, ...values.filter];
+const files = globSync("tests/**/*_test.ts")
+  .filter((file) => wanted.length === 0 || wanted.some((text) => file.includes(text)))
+  .filter((file) => !(values.embedded && file.startsWith("tests/servers/")))
+  .sort();
+
+let passed = 0;
+let failed = 0;
+
+if (files.length === 0) {
+  console.log(`No test file matches ${wanted.join(", ")}`);
+  failed++;
+} else {
+  // A fresh clone has no node_modules, and only Deno knows how to make it.
+  const install = await runCommand([process.execPath, "install", "--quiet"]);
+  if (install.code !== 0) console.log(`deno install failed\n${install.output.trim()}\n`);
+  const counts = new Map<RuntimeName, number>();
+  for (const name of runtimes) {
+    const result = await runOn(name);
+    counts.set(name, result.passed + result.failures.length);
+    passed += result.passed;
+    failed += result.failures.length;
+  }
+  if (new Set(counts.values()).size > 1) {
+    const list = [...counts].map(([name, count]) => `${count} on ${name}`).join(", ");
+    console.log(`The runtimes did not run the same number of tests: ${list}\n`);
+  }
+}
+
+console.log(`${passed} passed, ${failed} failed`);
+if (failed > 0) process.exitCode = 1;
+
+async function runOn(name: RuntimeName): Promise<SuiteResult> {
+  try {
+    const runtime = await findRuntime(name);
+    const result = await runSuite(runtime, files);
+    for (const { title, detail } of result.failures) {
+      console.log(`${name}: FAILED ${title}\n${detail.replace(/^/gm, "    ")}\n`);
+    }
+    console.log(
+      `${name} ${runtime.version}: ${result.passed} passed, ${result.failures.length} failed ` +
+        `in ${files.length} files, ${(result.elapsed / 1000).toFixed(1)} s\n`,
+    );
+    return result;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    console.log(`${name}: did not run, with it ${files.length} files\n${detail}\n`);
+    return { passed: 0, failures: files.map((title) => ({ title, detail })), elapsed: 0 };
+  }
+}

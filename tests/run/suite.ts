@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseJunit, type TestCase } from "./junit.ts";
+import type { Runtime } from "./runtimes.ts";
+import { type CommandResult, runCommand } from "./spawn.ts";
+
+/** One thing that did not go well. */
+export interface Failure {
+  /** The test or the file. */
+  readonly title: string;
+  /** What is known of it. */
+  readonly detail: string;
+}
+
+/** What a runtime made of the test files. */
+export interface SuiteResult {
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+  /** How long it took, in milliseconds. */
+  readonly elapsed: number;
+}
+
+/** A whole run of one runtime, in milliseconds. */
+const RUN_LIMIT = 10 * 60_000;
+
+/** One test, and on Node one file, in milliseconds. Nothing asserts durations; this only names what hangs. */
+const TEST_LIMIT = 300_000;
+
+/** Lines of output that are shown when a runtime ends without a usable report. */
+const TAIL_LINES = 60;
+
+/**
+ * Runs test files on one runtime.
+ *
+ * Whatever is not a test that ran and passed is a failure: a skipped or todo
+ * test, a file that reported no test, an exit code that the report does not explain.
+ */
+export async function runSuite(
+  runtime: Runtime,
+  files: readonly string[],
+): Promise<SuiteResult> {
+  const folder = await mkdtemp(join(tmpdir(), "strata-tests-"));
+  const report = join(folder, "junit.xml");
+  try {
+    const result = await runCommand(testCommand(runtime, files, report), { limit: RUN_LIMIT });
+    const xml = await readFile(report, "utf8").catch(() => "");
+    return { ...judge(xml, files, result), elapsed: result.elapsed };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Counts a report, and what it does not say. */
+export function judge(
+  xml: string,
+  files: readonly string[],
+  result: Pick<CommandResult, "code" | "trouble" | "output">,
+): Pick<SuiteResult, "passed" | "failures"> {
+  const report = parseJunit(xml);
+  // Node lists a file that registered no test, or broke, as a test named after it.
+  const isFile = ({ name, outcome }: TestCase): boolean =>
+    files.includes(name) && outcome !== "failed";
+  const cases = report.tests.filter((test) => !isFile(test));
+  const empty = report.tests.filter(isFile).map(({ name }) => name);
+  const failures: Failure[] = cases
+    .filter(({ outcome }) => outcome !== "passed")
+    .map(({ name, file, outcome, detail }) => ({
+      title: `${name} (${file})`,
+      detail: outcome === "skipped" ? "was skipped; a test must run" : detail,
+    }));
+  for (const file of files) {
+    const seen = [...report.files].some((path) => path === file || path.endsWith(`/${file}`)) ||
+      cases.some(({ name }) => name === file);
+    if (!seen || empty.includes(file)) {
+      failures.push({
+        title: file,
+        detail: "reported no test: it broke while loading or has none",
+      });
+    }
+  }
+  // What a report cannot say, the end of the output may.
+  const tail = result.output.trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
+  const last = failures.at(-1);
+  if (result.code === undefined || (result.code !== 0 && last === undefined)) {
+    const ending = result.trouble ?? `ended with exit code ${result.code}`;
+    failures.push({ title: "the test process", detail: `${ending}\n${tail}` });
+  } else if (last !== undefined && files.includes(last.title)) {
+    failures[failures.length - 1] = { title: last.title, detail: `${last.detail}\n${tail}` };
+  }
+  return { passed: cases.filter(({ outcome }) => outcome === "passed").length, failures };
+}
+
+function testCommand(
+  { name, path }: Runtime,
+  files: readonly string[],
+  report: string,
+): [string, ...string[]] {
+  if (name === "deno") {
+    return [path, "test", "-A", "--no-check", "--parallel", `--junit-path=${report}`, ...files];
+  }
+  if (name === "bun") {
+    return [
+      path,
+      "test",
+      `--timeout=${TEST_LIMIT}`,
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      // Without the "./" Bun takes a name as a filter.
+      ...files.map((file) => `./${file}`),
+    ];
+  }
+  return [
+    path,
+    "--test",
+    `--test-timeout=${TEST_LIMIT}`,
+    "--test-reporter=junit",
+    `--test-reporter-destination=${report}`,
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    ...files,
+  ];
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { judge } from "./suite.ts";
+
+const FILES = ["tests/a_test.ts", "tests/b_test.ts"];
+const ENDED_WELL = { code: 0, trouble: undefined, output: "" };
+
+function report(...cases: readonly string[]): string {
+  return `<testsuites>${cases.join("")}</testsuites>`;
+}
+
+function testcase(file: string, name = "works", inside = ""): string {
+  return `<testcase name="${name}" file="/w/${file}">${inside}</testcase>`;
+}
+
+describe("judge()", () => {
+  it("counts a run in which every file reported a test that passed", () => {
+    const xml = report(...FILES.map((file) => testcase(file)));
+    assert.deepEqual(judge(xml, FILES, ENDED_WELL), { passed: 2, failures: [] });
+  });
+
+  it("fails a skipped test", () => {
+    const xml = report(testcase(FILES[0]!), testcase(FILES[1]!, "off", "<skipped/>"));
+    const { passed, failures } = judge(xml, FILES, ENDED_WELL);
+    assert.equal(passed, 1);
+    assert.deepEqual(failures.map(({ title }) => title), ["off (/w/tests/b_test.ts)"]);
+  });
+
+  it("fails a file that is not in the report", () => {
+    const { passed, failures } = judge(report(testcase(FILES[0]!)), FILES, ENDED_WELL);
+    assert.equal(passed, 1);
+    assert.deepEqual(failures.map(({ title }) => title), ["tests/b_test.ts"]);
+  });
+
+  it("fails a file that Node lists as a test because it registered none", () => {
+    const xml = report(testcase(FILES[0]!), testcase(FILES[1]!, FILES[1]!));
+    const { passed, failures } = judge(xml, FILES, ENDED_WELL);
+    assert.equal(passed, 1);
+    assert.match(failures[0]?.detail ?? "", /reported no test/);
+  });
+
+  it("fails a run that ends with an exit code which the report does not explain", () => {
+    const xml = report(...FILES.map((file) => testcase(file)));
+    const { failures } = judge(xml, FILES, { ...ENDED_WELL, code: 1, output: "late error" });
+    assert.equal(failures.length, 1);
+    assert.match(failures[0]?.detail ?? "", /exit code 1\nlate error/);
+  });
+
+  it("fails a run that was killed, also when all its reported tests passed", () => {
+    const xml = report(...FILES.map((file) => testcase(file)));
+    const killed = { code: undefined, trouble: "was killed", output: "" };
+    assert.match(judge(xml, FILES, killed).failures[0]?.detail ?? "", /was killed/);
+  });
+
+  it("fails every file when there is no report", () => {
+    const { passed, failures } = judge("", FILES, {
+      ...ENDED_WELL,
+      code: 1,
+      output: "no such flag",
+    });
+    assert.equal(passed, 0);
+    assert.equal(failures.length, 2);
+    assert.match(failures[1]?.detail ?? "", /no such flag/);
+  });
+});
