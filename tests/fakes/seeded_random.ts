@@ -1,0 +1,15 @@
+/** Random numbers in [0, 1) that are the same for the same seed: Mulberry32. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A seed that differs from run to run; the name of the test that uses it prints it. */
+export function freshSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] as number;
+}
