@@ -251,6 +251,8 @@ export interface EvictionLimits {
 export interface EvictionPolicy {
   /** Its name in configs. */
   readonly name: string;
+  /** Whether it looks at the hash given to {@linkcode EvictionPolicy.add}; if not, any number will do. */
+  readonly usesHash: boolean;
   /**
    * An entry came in. `slot` is in no use.
    *

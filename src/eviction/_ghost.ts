@@ -1,0 +1,105 @@
+/** Places that one hash may take. */
+const WAYS = 8;
+
+/** Places for each hash to be remembered; at this load few are pushed out before their time. */
+const PLACES_PER_HASH = 1.5;
+
+const FIRST_CAPACITY = 64;
+
+/**
+ * Remembers hashes of what has left, the last so many of them, in some 12 bytes each.
+ *
+ * Hashes lie in buckets beside the number of their arrival, so that age is told
+ * without a queue, as the S3-FIFO paper proposes. A full bucket gives up its
+ * oldest hash before its time, and two keys may share a hash: memory of the
+ * departed is a hint, never a fact.
+ */
+export class Ghost {
+  #capacity = 0;
+  #buckets = 0;
+  #hashes = new Uint32Array(0);
+  #arrivals = new Uint32Array(0);
+  /** Counts arrivals, modulo 2^32; begins far from the zeros of empty places. */
+  #arrived = 0x8000_0000;
+
+  /**
+   * Remembers a hash.
+   *
+   * @param capacity how many of the last hashes are to be remembered from now on.
+   */
+  add(hash: number, capacity: number): void {
+    if (capacity > this.#capacity) this.#grow(capacity);
+    this.#arrived = (this.#arrived + 1) >>> 0;
+    this.#put(mix(hash), this.#arrived);
+  }
+
+  /**
+   * Forgets a hash.
+   *
+   * @returns whether it was among the last `capacity` ones.
+   */
+  take(hash: number, capacity: number): boolean {
+    if (this.#buckets === 0) return false;
+    const mixed = mix(hash);
+    const start = this.#bucket(mixed);
+    for (let at = start; at < start + WAYS; at++) {
+      const arrival = this.#arrivals[at]!;
+      if (this.#hashes[at] === mixed && this.#age(arrival) < capacity) {
+        this.#arrivals[at] = this.#arrived - 0x8000_0000;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Forgets all hashes. */
+  clear(): void {
+    this.#capacity = 0;
+    this.#buckets = 0;
+    this.#hashes = new Uint32Array(0);
+    this.#arrivals = new Uint32Array(0);
+  }
+
+  #put(mixed: number, arrival: number): void {
+    const start = this.#bucket(mixed);
+    let oldest = start;
+    for (let at = start; at < start + WAYS; at++) {
+      if (this.#hashes[at] === mixed) {
+        oldest = at;
+        break;
+      }
+      if (this.#age(this.#arrivals[at]!) > this.#age(this.#arrivals[oldest]!)) oldest = at;
+    }
+    this.#hashes[oldest] = mixed;
+    this.#arrivals[oldest] = arrival;
+  }
+
+  #bucket(mixed: number): number {
+    return Math.floor(mixed / 0x1_0000_0000 * this.#buckets) * WAYS;
+  }
+
+  #age(arrival: number): number {
+    return (this.#arrived - arrival) >>> 0;
+  }
+
+  #grow(needed: number): void {
+    const hashes = this.#hashes;
+    const arrivals = this.#arrivals;
+    const previous = this.#capacity;
+    this.#capacity = Math.max(FIRST_CAPACITY, needed, Math.ceil(previous * 1.25));
+    this.#buckets = Math.ceil(this.#capacity * PLACES_PER_HASH / WAYS);
+    this.#hashes = new Uint32Array(this.#buckets * WAYS);
+    this.#arrivals = new Uint32Array(this.#buckets * WAYS).fill(this.#arrived - 0x8000_0000);
+    for (let at = 0; at < hashes.length; at++) {
+      if (this.#age(arrivals[at]!) < previous) this.#put(hashes[at]!, arrivals[at]!);
+    }
+  }
+}
+
+/** Spreads a hash over all 32 bits: the finalizer of MurmurHash3. */
+function mix(hash: number): number {
+  let mixed = hash | 0;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
