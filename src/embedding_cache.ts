@@ -1,0 +1,476 @@
+/**
+ * A cache of embeddings: vectors by model and text.
+ *
+ * @module
+ */
+
+import { canonical } from "./_canonical.ts";
+import { KeyMemo, seedOf } from "./_key_memo.ts";
+import { isVector, toVector } from "./_vector.ts";
+import { ConfigReader, parseDuration, show } from "./config.ts";
+import { CacheError } from "./errors.ts";
+import type { Cache, Duration, ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
+
+/** The methods of a {@linkcode Cache} that an {@linkcode EmbeddingCache} uses. */
+export type EmbeddingStore = Pick<
+  Cache,
+  "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany"
+>;
+
+/** Options of {@linkcode EmbeddingCache}. */
+export interface EmbeddingCacheOptions {
+  /**
+   * Begins every key, up to a colon, so it has none itself.
+   *
+   * @default {"embeddings"}
+   */
+  readonly prefix?: string | undefined;
+  /**
+   * How long vectors live where a call says nothing else: seconds, or a string with a unit.
+   *
+   * @default {"24h"}
+   */
+  readonly defaultTtl?: Duration | undefined;
+  /** The length of the vectors where a call or its model says nothing else. @default {undefined} any length */
+  readonly dimensions?: number | undefined;
+  /** The most texts that the model is given in one call; more become several calls, one after another. @default {Infinity} */
+  readonly maxBatch?: number | undefined;
+}
+
+/**
+ * What makes a vector differ for the same text: the model's name, and
+ * whatever else the program can choose, such as `version`, `task` or `pooling`.
+ * A name alone may be given as a string, which is faster.
+ */
+export interface EmbeddingModel {
+  /** The model's name. */
+  readonly name: string;
+  /** The length of its vectors, where the model has a choice. */
+  readonly dimensions?: number | undefined;
+  /** More plain data that tells it apart. */
+  readonly [field: string]: unknown;
+}
+
+/** Options of reads from an {@linkcode EmbeddingCache}. */
+export interface EmbeddingReadOptions extends ReadOptions {
+  /** The length of the vectors; another length is another key, and what has it is a miss. */
+  readonly dimensions?: number | undefined;
+}
+
+/** Options of writes to an {@linkcode EmbeddingCache}. */
+export interface EmbeddingWriteOptions extends SetOptions {
+  /** The length of the vectors; another length is another key, and an error. */
+  readonly dimensions?: number | undefined;
+}
+
+/**
+ * Asks the model for the vectors of texts, in their order.
+ *
+ * @param texts each of them once.
+ * @param context its signal is aborted when nobody waits for the vectors any more.
+ */
+export type Embed = (
+  texts: string[],
+  context: { readonly signal: AbortSignal },
+) =>
+  | readonly (Float32Array | readonly number[])[]
+  | Promise<readonly (Float32Array | readonly number[])[]>;
+
+/** What an {@linkcode EmbeddingCache} has done since it was made. */
+export interface EmbeddingCacheStats {
+  /** Texts whose vector was cached, or came with an equal text of the same batch or of another call. */
+  readonly hits: number;
+  /** Texts whose vector was not there. */
+  readonly misses: number;
+  /** Calls of the model. */
+  readonly modelCalls: number;
+  /** Calls of {@linkcode EmbeddingCache.getOrEmbed} that did not need the model. */
+  readonly modelCallsSaved: number;
+  /** Texts that the model was given. */
+  readonly textsEmbedded: number;
+}
+
+/** A model with its dimensions, as keys and checks need it. */
+interface Target {
+  readonly model: unknown;
+  readonly askedDimensions: number | undefined;
+  readonly dimensions: number | undefined;
+  readonly prefix: string;
+  readonly seed: number;
+}
+
+/**
+ * Caches the vectors that a model makes of texts. Vectors come back bit for
+ * bit as `Float32Array`, from memory without a copy.
+ *
+ * Two texts share a vector only when they are the same string, code unit by
+ * code unit, and the model is the same in all that was given of it. The text
+ * is part of the key as it is.
+ *
+ * A vector that is returned is shared with the cache and with other callers:
+ * it must not be changed; `.slice()` makes one of your own. A vector that is
+ * handed in is copied, and may be changed afterwards.
+ *
+ * @example Ask the model only for what is missing
+ * ```ts
+ * import { CacheManager, EmbeddingCache } from "@strata/cache";
+ *
+ * await using cache = await CacheManager.open({ backends: [{ type: "memory", maxSizeMb: 64 }] });
+ * const embeddings = new EmbeddingCache(cache);
+ *
+ * const asked: string[] = [];
+ * const model = (texts: string[]) => {
+ *   asked.push(...texts);
+ *   return texts.map((text) => new Float32Array([text.length, 1, 0]));
+ * };
+ * await embeddings.getOrEmbed(["one", "three", "one"], "toy-model", model);
+ * const vectors = await embeddings.getOrEmbed(["three", "seven"], "toy-model", model);
+ *
+ * console.assert(asked.join() === "one,three,seven");
+ * console.assert(vectors.map((vector) => vector[0]).join() === "5,5");
+ * ```
+ */
+export class EmbeddingCache {
+  readonly #cache: EmbeddingStore;
+  readonly #prefix: string;
+  readonly #defaultTtl: Duration;
+  readonly #defaultDimensions: number | undefined;
+  readonly #maxBatch: number;
+  readonly #keys = new KeyMemo();
+  #lastTarget: Target | undefined;
+  #hits = 0;
+  #misses = 0;
+  #modelCalls = 0;
+  #modelCallsSaved = 0;
+  #textsEmbedded = 0;
+
+  /**
+   * Makes a cache of embeddings over a cache.
+   *
+   * @param cache where the vectors go.
+   * @throws {TypeError} when an option is not known or of a wrong type.
+   * @throws {RangeError} when an option is out of range.
+   */
+  constructor(cache: EmbeddingStore, options: EmbeddingCacheOptions = {}) {
+    const subject = "Cannot create embedding cache";
+    const reader = new ConfigReader(subject, options, [
+      "prefix",
+      "defaultTtl",
+      "dimensions",
+      "maxBatch",
+    ]);
+    const prefix = reader.string("prefix") ?? "embeddings";
+    if (prefix.includes(":")) {
+      throw new TypeError(
+        `${subject}: 'prefix' must not have a colon: current value is ${show(prefix)}`,
+      );
+    }
+    const { defaultTtl = "24h", maxBatch = Infinity } = options;
+    parseDuration(defaultTtl, `${subject}: 'defaultTtl'`);
+    if (maxBatch !== Infinity) reader.integer("maxBatch", { min: 1 });
+    this.#cache = cache;
+    this.#prefix = prefix;
+    this.#defaultTtl = defaultTtl;
+    this.#defaultDimensions = reader.integer("dimensions", { min: 1 });
+    this.#maxBatch = maxBatch;
+  }
+
+  /**
+   * Reads the vector of a text.
+   *
+   * @param text any string, taken as it is: not trimmed, not normalised.
+   * @returns the vector, or `undefined` on a miss. It is shared and must not be changed.
+   */
+  async getEmbedding(
+    text: string,
+    model: string | EmbeddingModel,
+    options?: EmbeddingReadOptions,
+  ): Promise<Float32Array | undefined> {
+    const target = this.#targetOf(model, options?.dimensions);
+    const value = await this.#cache.get(this.#keyOf(target, text), options);
+    if (isVector(value, target.dimensions)) {
+      this.#hits++;
+      return value;
+    }
+    this.#misses++;
+    return undefined;
+  }
+
+  /**
+   * Reads the vectors of many texts, asking each tier once.
+   *
+   * @returns in the order of `texts`, `undefined` for a miss.
+   */
+  async getEmbeddings(
+    texts: readonly string[],
+    model: string | EmbeddingModel,
+    options?: EmbeddingReadOptions,
+  ): Promise<(Float32Array | undefined)[]> {
+    const target = this.#targetOf(model, options?.dimensions);
+    const values = await this.#cache.getMany(this.#keysOf(target, texts), options);
+    return values.map((value) => {
+      if (isVector(value, target.dimensions)) {
+        this.#hits++;
+        return value;
+      }
+      this.#misses++;
+      return undefined;
+    });
+  }
+
+  /**
+   * Stores the vector of a text.
+   *
+   * @param vector is copied; numbers are rounded to float32.
+   * @returns whether every tier that should hold it does.
+   * @throws {TypeError} when the vector is neither a Float32Array nor an array of numbers.
+   * @throws {RangeError} when it is empty, has another length than `dimensions`, or holds what is not finite as float32.
+   */
+  async setEmbedding(
+    text: string,
+    model: string | EmbeddingModel,
+    vector: Float32Array | readonly number[],
+    options?: EmbeddingWriteOptions,
+  ): Promise<boolean> {
+    const target = this.#targetOf(model, options?.dimensions);
+    const value = toVector(vector, target.dimensions, "Cannot set embedding: 'vector'");
+    return await this.#cache.set(this.#keyOf(target, text), value, this.#writeOptions(options));
+  }
+
+  /** Removes the vector of a text. @returns whether it was there. */
+  async deleteEmbedding(
+    text: string,
+    model: string | EmbeddingModel,
+    options?: EmbeddingReadOptions,
+  ): Promise<boolean> {
+    const target = this.#targetOf(model, options?.dimensions);
+    return await this.#cache.delete(this.#keyOf(target, text), options);
+  }
+
+  /**
+   * Reads the vectors of texts, and asks the model for the missing ones: each
+   * text once, all in one call, also when other calls want some of them at the
+   * same time. When the call fails, its caller gets the error, and those who
+   * wait for the same texts try with their own.
+   *
+   * @param texts any strings; an empty one is a text.
+   * @param embed asks the model.
+   * @returns in the order of `texts`; equal texts share a vector. The vectors must not be changed.
+   * @throws {CacheError} `"invalid-result"` when the model returns another number of vectors, or one that
+   * is not a vector, of another length, or not finite; nothing of that result is stored.
+   */
+  async getOrEmbed(
+    texts: readonly string[],
+    model: string | EmbeddingModel,
+    embed: Embed,
+    options?: EmbeddingWriteOptions,
+  ): Promise<Float32Array[]> {
+    const target = this.#targetOf(model, options?.dimensions);
+    const keys = this.#keysOf(target, texts);
+    if (typeof embed !== "function") {
+      throw new TypeError(
+        `Cannot embed: 'embed' must be a function: current value is ${show(embed)}`,
+      );
+    }
+    if (keys.length === 0) return [];
+    const loaded: string[] = [];
+    const load: ManyLoader<Float32Array> = async (missing, { signal }) => {
+      this.#misses += missing.length;
+      const vectors = await this.#embed(missing, target, embed, signal);
+      for (const key of missing) loaded.push(key);
+      return vectors;
+    };
+    const vectors = await this.#readOrLoad(keys, load, target, this.#writeOptions(options));
+    await this.#checkOneLength(vectors, loaded);
+    this.#hits += keys.length - loaded.length;
+    if (loaded.length === 0) this.#modelCallsSaved++;
+    return vectors;
+  }
+
+  /** Tells what was found, missed and asked of the model so far. */
+  getStats(): EmbeddingCacheStats {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      modelCalls: this.#modelCalls,
+      modelCallsSaved: this.#modelCallsSaved,
+      textsEmbedded: this.#textsEmbedded,
+    };
+  }
+
+  async #embed(
+    keys: readonly string[],
+    target: Target,
+    embed: Embed,
+    signal: AbortSignal,
+  ): Promise<Float32Array[]> {
+    this.#modelCalls++;
+    this.#textsEmbedded += keys.length;
+    const vectors: unknown = await embed(
+      keys.map((key) => key.slice(target.prefix.length)),
+      { signal },
+    );
+    return checkVectors(vectors, keys.length, target.dimensions);
+  }
+
+  async #readOrLoad(
+    keys: readonly string[],
+    load: ManyLoader<Float32Array>,
+    target: Target,
+    options: SetOptions,
+  ): Promise<Float32Array[]> {
+    const values = await this.#readOrLoadBatches(keys, load, options);
+    const isForeign = (_: unknown, at: number): boolean => !isVector(values[at], target.dimensions);
+    const foreign = keys.filter(isForeign);
+    if (foreign.length === 0) return values as Float32Array[];
+    // Something else was stored under these keys: as good as a miss.
+    await this.#cache.deleteMany(foreign, options);
+    const replaced = await this.#readOrLoadBatches(foreign, load, options);
+    if (!replaced.every((value) => isVector(value, target.dimensions))) {
+      throw new CacheError(
+        "invalid-result",
+        "Cannot embed: something else stores values that are no vectors under the same keys: use another 'prefix'",
+      );
+    }
+    let next = 0;
+    return values.map((value, at) =>
+      isForeign(value, at) ? replaced[next++] : value
+    ) as Float32Array[];
+  }
+
+  async #readOrLoadBatches(
+    keys: readonly string[],
+    load: ManyLoader<Float32Array>,
+    options: SetOptions,
+  ): Promise<unknown[]> {
+    if (keys.length <= this.#maxBatch) {
+      return await this.#cache.getOrSetMany(keys, load, options);
+    }
+    // Batches are filled with what is missing, and each is stored before the next is asked for.
+    const found = await this.#cache.getMany(keys, options);
+    const missing = [...new Set(keys.filter((_, at) => found[at] === undefined))];
+    const loaded = new Map<string, unknown>();
+    for (let start = 0; start < missing.length; start += this.#maxBatch) {
+      const batch = missing.slice(start, start + this.#maxBatch);
+      const values = await this.#cache.getOrSetMany(batch, load, options);
+      batch.forEach((key, at) => loaded.set(key, values[at]));
+    }
+    return keys.map((key, at) => found[at] ?? loaded.get(key));
+  }
+
+  /** Vectors of different lengths cannot be compared: the model behind the name has changed. */
+  async #checkOneLength(vectors: readonly Float32Array[], loaded: string[]): Promise<void> {
+    const { length } = vectors[0]!;
+    const other = vectors.find((vector) => vector.length !== length);
+    if (other === undefined) return;
+    await this.#cache.deleteMany(loaded);
+    throw new CacheError(
+      "invalid-result",
+      `Cannot embed: one model has vectors of ${length} and of ${other.length} dimensions: tell its versions apart by 'version' or 'dimensions'`,
+    );
+  }
+
+  #writeOptions(options: EmbeddingWriteOptions | undefined): SetOptions {
+    return {
+      ttl: options?.ttl ?? this.#defaultTtl,
+      tags: options?.tags,
+      signal: options?.signal,
+    };
+  }
+
+  #keysOf(target: Target, texts: readonly string[]): string[] {
+    if (!Array.isArray(texts)) {
+      throw new TypeError(
+        `Cannot embed: 'texts' must be an array of strings: current value is ${show(texts)}`,
+      );
+    }
+    return Array.from(texts, (text, at) => this.#keyOf(target, text, at));
+  }
+
+  #keyOf(target: Target, text: string, at?: number): string {
+    if (typeof text !== "string") {
+      const name = at === undefined ? "text" : `texts[${at}]`;
+      throw new TypeError(
+        `Cannot embed: '${name}' must be a string: current value is ${show(text)}`,
+      );
+    }
+    return this.#keys.join(target.prefix, target.seed, text);
+  }
+
+  #targetOf(model: string | EmbeddingModel, askedDimensions: number | undefined): Target {
+    const last = this.#lastTarget;
+    if (last !== undefined && last.model === model && last.askedDimensions === askedDimensions) {
+      return last;
+    }
+    const target = this.#makeTarget(model, askedDimensions);
+    // An object may be changed before it is given again.
+    if (typeof model === "string") this.#lastTarget = target;
+    return target;
+  }
+
+  #makeTarget(model: string | EmbeddingModel, askedDimensions: number | undefined): Target {
+    const subject = "Cannot make embedding key";
+    const isName = typeof model === "string";
+    if (!isName && (typeof model !== "object" || model === null)) {
+      throw new TypeError(
+        `${subject}: 'model' must be a string or an object with a name: current value is ${
+          show(model)
+        }`,
+      );
+    }
+    const { name, dimensions: ownDimensions, ...others } = isName ? { name: model } : model;
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError(
+        `${subject}: 'model' must have a non-empty string as name: current value is ${show(name)}`,
+      );
+    }
+    const reader = new ConfigReader(
+      subject,
+      { dimensions: askedDimensions ?? ownDimensions ?? this.#defaultDimensions },
+      ["dimensions"],
+    );
+    const dimensions = reader.integer("dimensions", { min: 1 });
+    if (ownDimensions !== undefined && ownDimensions !== dimensions) {
+      throw new RangeError(
+        `${subject}: 'dimensions' differs from that of 'model': current values are ${dimensions} and ${
+          show(ownDimensions)
+        }`,
+      );
+    }
+    // Each part says where it ends: a quoted name, braces, digits after #, then a colon and the text.
+    const traits = canonical(others, subject, "model");
+    const prefix = `${this.#prefix}:${JSON.stringify(name)}${traits === "{}" ? "" : traits}${
+      dimensions === undefined ? "" : `#${dimensions}`
+    }:`;
+    return { model, askedDimensions, dimensions, prefix, seed: seedOf(prefix) };
+  }
+}
+
+function checkVectors(
+  vectors: unknown,
+  count: number,
+  dimensions: number | undefined,
+): Float32Array[] {
+  if (!Array.isArray(vectors)) {
+    throw invalid(`model must return an array of vectors: current value is ${show(vectors)}`);
+  }
+  if (vectors.length !== count) {
+    throw invalid(
+      `model must return one vector for each text: it returned ${vectors.length} for ${count}`,
+    );
+  }
+  let length = dimensions;
+  return Array.from(vectors, (value, at) => {
+    try {
+      const vector = toVector(value, length, `vector ${at}`);
+      length ??= vector.length;
+      return vector;
+    } catch (error) {
+      throw invalid((error as Error).message, error);
+    }
+  });
+}
+
+function invalid(reason: string, cause?: unknown): CacheError {
+  return new CacheError("invalid-result", `Cannot cache embeddings: ${reason}`, { cause });
+}
