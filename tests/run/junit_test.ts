@@ -34,7 +34,7 @@ const BUN = `<?xml version="1.0" encoding="UTF-8"?>
       </testsuite>
     </testsuite>
     <testcase name="later" classname="" time="0" file="tests/a_test.ts" line="9">
-      <skipped message="TODO" />
+      <skipped message="later" />
     </testcase>
   </testsuite>
 </testsuites>`;
