@@ -1,7 +1,8 @@
 /*
  * A text for any plain value, the same for equal values and different for
- * different ones, whatever the order of keys. Each form says where it ends, so
- * that several can be joined without a separator.
+ * different ones, whatever the order of keys. Commas stand only between
+ * brackets or in quotes, "|", "#" and ";" only in quotes, so that texts can be
+ * joined by any of them.
  *
  *   null  undefined  true  false  1  -0  NaN  Infinity  5n  "text"
  *   [a,b]                 array; a hole is undefined

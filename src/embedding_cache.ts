@@ -437,7 +437,7 @@ export class EmbeddingCache {
         }`,
       );
     }
-    // Each part says where it ends: a quoted name, braces, digits after #, then a colon and the text.
+    // Each part says where it ends: the name by its quote, traits by their brace, digits by the colon.
     const traits = canonical(others, subject, "model");
     const prefix = `${this.#prefix}:${JSON.stringify(name)}${traits === "{}" ? "" : traits}${
       dimensions === undefined ? "" : `#${dimensions}`

@@ -239,7 +239,7 @@ export class QueryResultCache {
     }
     const filterText = canonical(filters, subject, "filters");
     const rankingText = canonical(rankingStrategy, subject, "rankingStrategy");
-    // Each part says where it ends, so no two lists of parts join to the same key.
+    // No part has a "|" outside of quotes, so no two lists of parts join to the same key.
     return `${this.#prefix}:${JSON.stringify(query)}|${filterText}|${rankingText}`;
   }
 }
