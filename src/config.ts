@@ -27,6 +27,9 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
+/** The fields that the manager reads from the config of any backend. */
+export const TIER_FIELDS = ["maxTtl", "maxEntryBytes", "deadline"] as const;
+
 /** The longest duration that leaves a date which JavaScript can hold, about 285,000 years. */
 const MAX_DURATION_MS = 8.64e15;
 
@@ -55,7 +58,9 @@ export class ConfigReader {
     this.#config = config as RawConfig;
     for (const field of Object.keys(config)) {
       if (!known.includes(field)) {
-        throw new TypeError(`${subject}: '${field}' is not known${nearestName(field, known)}`);
+        throw new TypeError(
+          `${subject}: '${field}' is not known${nearestName(field, [...known, ...TIER_FIELDS])}`,
+        );
       }
     }
   }

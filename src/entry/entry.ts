@@ -100,6 +100,15 @@ export class CacheEntry implements EntryMetadata {
     );
   }
 
+  /**
+   * Encodes the value, so that later changes to it cannot reach the bytes.
+   *
+   * @throws {TypeError} when the serializer cannot carry the value.
+   */
+  prepare(): MaybePromise<void> {
+    return andThen(this.#content.payload(), () => {});
+  }
+
   /** About as many bytes as the frame has, `undefined` as long as the value has not been encoded. */
   get encodedSize(): number | undefined {
     const length = this.#content.payloadLength;

@@ -3,6 +3,9 @@ import type { Clock } from "../types.ts";
 /** Stamps that fit into one millisecond; more run ahead of the clock. 2^53 / 1024 lasts until the year 2248. */
 const STAMPS_PER_MILLISECOND = 1024;
 
+/** How far clocks of different machines are believed to be apart. */
+const MAX_SKEW_MS = 3_600_000;
+
 /**
  * Makes version stamps: a hybrid logical clock (Kulkarni et al., "Logical
  * Physical Clocks", 2014) in one number, the epoch millisecond times 1024 plus
@@ -24,8 +27,9 @@ export class VersionClock {
     return this.#last;
   }
 
-  /** Makes later stamps greater than one that was seen elsewhere. */
+  /** Makes later stamps greater than one that was seen elsewhere, unless that is too far ahead to be an honest clock's. */
   observe(version: number): void {
-    if (version > this.#last) this.#last = version;
+    const latest = (this.#clock.now() + MAX_SKEW_MS) * STAMPS_PER_MILLISECOND;
+    if (version > this.#last && version <= latest) this.#last = version;
   }
 }

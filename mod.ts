@@ -1,0 +1,79 @@
+/**
+ * Strata, a tiered cache: values sit in memory, on local disk and in whatever
+ * else is plugged in, behind one interface. Made for what is dear to compute,
+ * embeddings and search results first of all.
+ *
+ * @example
+ * ```ts
+ * import { CacheManager, EmbeddingCache } from "@strata/cache";
+ *
+ * await using cache = await CacheManager.open({
+ *   backends: [{ type: "memory", maxSizeMb: 64 }],
+ *   defaultTtl: "1d",
+ * });
+ *
+ * const embeddings = new EmbeddingCache(cache);
+ * const [vector] = await embeddings.getOrEmbed(
+ *   ["some text"],
+ *   "my-model",
+ *   (missing) => missing.map(() => new Float32Array([0.1, 0.2, 0.3])),
+ * );
+ * console.assert(vector?.length === 3);
+ * ```
+ *
+ * @module
+ */
+
+export { CacheManager } from "./src/manager/cache_manager.ts";
+export type {
+  BackendConfig,
+  CacheManagerOptions,
+  ReadyBackendConfig,
+  TierConfig,
+} from "./src/manager/cache_manager_options.ts";
+export type {
+  Cache,
+  Duration,
+  LoadContext,
+  Loader,
+  LoadManyContext,
+  ManyLoader,
+  ReadOptions,
+  SetEntry,
+  SetOptions,
+} from "./src/manager/cache.ts";
+export type { ScopedCache } from "./src/manager/scoped_cache.ts";
+export { CacheBackendRegistry } from "./src/registry.ts";
+
+export type {
+  BackendContext,
+  BackendFactory,
+  BackendReport,
+  BackendStats,
+  CacheBackend,
+  Clock,
+  Codec,
+  DecodeOptions,
+  EvictionLimits,
+  EvictionPolicy,
+  EvictionPolicyFactory,
+  OperationOptions,
+  Serializer,
+} from "./src/types.ts";
+export { CacheError, isCacheError } from "./src/errors.ts";
+export type { CacheErrorCode, CacheErrorOptions } from "./src/errors.ts";
+export { CacheEntry } from "./src/entry/entry.ts";
+export type { EntryMetadata } from "./src/entry/frame.ts";
+export type { WriteFormat } from "./src/entry/content.ts";
+export type { MaybePromise } from "./src/maybe_promise.ts";
+export { compileGlob, escapeGlob } from "./src/glob.ts";
+export { registerCodec, registerSerializer } from "./src/formats.ts";
+export { systemClock } from "./src/clock.ts";
+export { jsonSerializer } from "./src/serializers/json.ts";
+export { structuredSerializer } from "./src/serializers/structured.ts";
+export { createMessagePackSerializer } from "./src/serializers/messagepack.ts";
+export type { CacheEvents, CacheListener, TierOutcome } from "./src/observability/events.ts";
+export type { CacheStats, TierStats } from "./src/observability/stats.ts";
+
+export { EmbeddingCache } from "./src/embedding_cache.ts";
+export { QueryResultCache } from "./src/query_result_cache.ts";

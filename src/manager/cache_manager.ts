@@ -1,0 +1,140 @@
+import { loadNativeCrc32 } from "../builtins.ts";
+import { useNativeCrc32 } from "../entry/checksum.ts";
+import { type CacheEvents, type CacheListener, EventHub } from "../observability/events.ts";
+import type { CacheStats } from "../observability/stats.ts";
+import { CacheBackendRegistry } from "../registry.ts";
+import type { CacheBackend } from "../types.ts";
+import {
+  type CacheManagerOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from "./cache_manager_options.ts";
+import { Loads } from "./loads.ts";
+import { Scope } from "./scope.ts";
+import { type CacheCore, ScopedCache } from "./scoped_cache.ts";
+import { Tier } from "./tier.ts";
+import { TierStack } from "./tier_stack.ts";
+
+/**
+ * A cache over several tiers: memory, local disk, and whatever else is plugged in.
+ *
+ * @example
+ * ```ts
+ * import { CacheManager } from "@strata/cache";
+ *
+ * await using cache = await CacheManager.open({
+ *   backends: [{ type: "memory", maxSizeMb: 64 }],
+ *   defaultTtl: "1h",
+ * });
+ * await cache.set("user:1", { name: "Ada" });
+ * console.assert((await cache.get<{ name: string }>("user:1"))?.name === "Ada");
+ * const one = await cache.getOrSet("one", () => 1);
+ * console.assert(one === 1);
+ * ```
+ */
+export class CacheManager extends ScopedCache implements AsyncDisposable {
+  readonly #core: CacheCore;
+  readonly #events: EventHub;
+  #closing: Promise<void> | undefined;
+
+  private constructor(core: CacheCore, events: EventHub) {
+    super(core, Scope.root);
+    this.#core = core;
+    this.#events = events;
+  }
+
+  /**
+   * Opens the tiers, and closes those that are open again when one of them cannot be.
+   *
+   * @param options the tiers and how values are written.
+   * @throws {TypeError} for an option of a wrong type or an unknown name.
+   * @throws {RangeError} for a number out of range.
+   * @throws {CacheError} `"unavailable"` for a tier that cannot be opened here.
+   */
+  static async open(options: CacheManagerOptions): Promise<CacheManager> {
+    const resolved = await resolveOptions(options);
+    const events = new EventHub();
+    const backends: CacheBackend[] = [];
+    try {
+      for (const { source } of resolved.tiers) {
+        backends.push(await openBackend(source, resolved, events));
+      }
+      assertDistinctNames(backends);
+    } catch (error) {
+      await Promise.allSettled(backends.map((backend) => backend.close?.()));
+      throw error;
+    }
+    const { clock } = resolved;
+    const tiers = backends.map((backend, at) =>
+      new Tier(backend, resolved.tiers[at]!.limits, clock, events)
+    );
+    if (tiers.some((tier) => tier.inProcess === undefined)) {
+      const native = await loadNativeCrc32();
+      if (native !== undefined) useNativeCrc32(native);
+    }
+    const stack = new TierStack({ ...resolved, tiers, events });
+    const core = {
+      stack,
+      loads: new Loads(stack),
+      defaultTtl: resolved.defaultTtl,
+      isClosed: false,
+    };
+    return new CacheManager(core, events);
+  }
+
+  /**
+   * Listens to an event.
+   *
+   * @param listener must not be slow: it runs within the call that it tells of.
+   * @returns a function that ends it.
+   */
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** What the cache and its tiers did and hold. */
+  getStats(): Promise<CacheStats> {
+    return this.#core.stack.getStats();
+  }
+
+  /** Resolves when everything acknowledged so far is durable. */
+  flush(): Promise<void> {
+    return this.#core.stack.flush();
+  }
+
+  /** Drains and closes every tier. Calls after it fail; another `close` waits for the first. */
+  close(): Promise<void> {
+    this.#core.isClosed = true;
+    return this.#closing ??= this.#core.stack.close().finally(() => this.#events.clear());
+  }
+
+  /** Closes at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function openBackend(
+  source: ResolvedOptions["tiers"][number]["source"],
+  { clock }: ResolvedOptions,
+  events: EventHub,
+): Promise<CacheBackend> {
+  if (!("type" in source)) return source as CacheBackend;
+  let name = source.type;
+  const backend = await CacheBackendRegistry.create(source, {
+    clock,
+    report: (report) => events.report(name, report),
+  });
+  name = backend.name;
+  return backend;
+}
+
+function assertDistinctNames(backends: readonly CacheBackend[]): void {
+  const names = backends.map((backend) => backend.name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) {
+    throw new TypeError(
+      `Cannot open cache: two tiers are named "${twice}": give one of them another 'name'`,
+    );
+  }
+}

@@ -1,0 +1,184 @@
+import { ConfigReader, show, TIER_FIELDS } from "../config.ts";
+import { DEFAULT_MAX_DECODED_BYTES, type WriteFormat } from "../entry/content.ts";
+import { systemClock } from "../clock.ts";
+import { codecByName, codecNames, serializerByName, serializerNames } from "../formats.ts";
+import type { CacheBackend, Clock, Codec, Serializer } from "../types.ts";
+import type { Duration } from "./cache.ts";
+import type { TierLimits } from "./tier.ts";
+
+/** Fields that every tier's config may have beside its backend's own. */
+export interface TierConfig {
+  /** The longest that entries live in this tier. @default {Infinity} */
+  readonly maxTtl?: Duration | undefined;
+  /** The largest entry that this tier takes, in bytes or as `"64KB"`; larger ones are kept by the others. @default {Infinity} */
+  readonly maxEntryBytes?: number | string | undefined;
+  /** How long one operation may take before the tier counts as failed. @default {5} */
+  readonly deadline?: Duration | undefined;
+}
+
+/** A tier by the type of its backend; the other fields are the backend's own. */
+export interface BackendConfig extends TierConfig {
+  /** A built-in type or one known to {@linkcode CacheBackendRegistry}. */
+  readonly type: string;
+  /** A field of the backend's own. */
+  readonly [field: string]: unknown;
+}
+
+/** A tier by a backend that is there already. It is closed with the cache. */
+export interface ReadyBackendConfig extends TierConfig {
+  /** The backend. */
+  readonly backend: CacheBackend;
+}
+
+/** Options of {@linkcode CacheManager.open}. */
+export interface CacheManagerOptions {
+  /** The tiers, fastest first. */
+  readonly backends: readonly (BackendConfig | ReadyBackendConfig | CacheBackend)[];
+  /** How long values live where a write does not say. @default {Infinity} */
+  readonly defaultTtl?: Duration | undefined;
+  /** Whether values are compressed where that is worth it. @default {true where `compression` is given} */
+  readonly enableCompression?: boolean | undefined;
+  /** The codec: `"lz4"`, `"zstd"`, `"gzip"`, `"deflate"`, `"brotli"`, one that is registered, or one itself. @default {"lz4"} */
+  readonly compression?: string | Codec | undefined;
+  /** Values of fewer bytes are not compressed. @default {1024} */
+  readonly compressionMinBytes?: number | string | undefined;
+  /** The serializer of values that are not bytes: `"structured"`, `"json"`, `"msgpack"`, one that is registered, or one itself. @default {"structured"} */
+  readonly serializationFormat?: string | Serializer | undefined;
+  /** The most bytes that a compressed value may decode to. @default {"256MB"} */
+  readonly maxDecodedBytes?: number | string | undefined;
+  /** Whether statistics ask the backends what they hold; what was done is counted anyhow. @default {true} */
+  readonly enableStats?: boolean | undefined;
+  /** The one source of time. @default {the system's clock} */
+  readonly clock?: Clock | undefined;
+}
+
+/** Options that have been checked. */
+export interface ResolvedOptions {
+  readonly tiers: readonly ResolvedTier[];
+  readonly defaultTtl: number;
+  readonly format: WriteFormat;
+  readonly maxDecodedBytes: number;
+  readonly asksBackends: boolean;
+  readonly clock: Clock;
+}
+
+/** One tier's config, parted into what is the manager's and what the backend's. */
+export interface ResolvedTier {
+  readonly limits: TierLimits;
+  readonly source: CacheBackend | { readonly type: string; readonly [field: string]: unknown };
+}
+
+const SUBJECT = "Cannot open cache";
+const DEFAULT_DEADLINE_MS = 5000;
+const DEFAULT_COMPRESSION_MIN_BYTES = 1024;
+
+const FIELDS = [
+  "backends",
+  "defaultTtl",
+  "enableStats",
+  "enableCompression",
+  "compression",
+  "compressionMinBytes",
+  "serializationFormat",
+  "maxDecodedBytes",
+  "clock",
+];
+
+/**
+ * Checks options and loads what they name.
+ *
+ * @throws {TypeError} for a wrong type, an unknown field or name.
+ * @throws {RangeError} for a number out of range.
+ */
+export async function resolveOptions(options: unknown): Promise<ResolvedOptions> {
+  const reader = new ConfigReader(SUBJECT, options, FIELDS);
+  const backends = reader.raw("backends");
+  if (!Array.isArray(backends) || backends.length === 0) {
+    throw new TypeError(
+      `${SUBJECT}: 'backends' must be an array of at least one tier: current value is ${
+        show(backends)
+      }`,
+    );
+  }
+  const clock = reader.raw("clock");
+  if (clock !== undefined && typeof (clock as Partial<Clock> | null)?.now !== "function") {
+    throw new TypeError(`${SUBJECT}: 'clock' must be a Clock: current value is ${show(clock)}`);
+  }
+  return {
+    tiers: backends.map(resolveTier),
+    defaultTtl: reader.duration("defaultTtl") ?? Infinity,
+    maxDecodedBytes: reader.bytes("maxDecodedBytes") ?? DEFAULT_MAX_DECODED_BYTES,
+    asksBackends: reader.boolean("enableStats") ?? true,
+    clock: clock as Clock | undefined ?? systemClock,
+    format: await resolveFormat(reader),
+  };
+}
+
+function resolveTier(tier: unknown, at: number): ResolvedTier {
+  const subject = `${SUBJECT}: backends[${at}]`;
+  if (isBackend(tier)) return { source: tier, limits: tierLimits(subject, {}) };
+  if (typeof tier !== "object" || tier === null) {
+    throw new TypeError(
+      `${subject} must be a config object or a CacheBackend: current value is ${show(tier)}`,
+    );
+  }
+  const { maxTtl, maxEntryBytes, deadline, ...source } = tier as TierConfig & {
+    readonly [field: string]: unknown;
+  };
+  const limits = tierLimits(subject, { maxTtl, maxEntryBytes, deadline });
+  const { backend } = source;
+  if (backend !== undefined) {
+    if (!isBackend(backend)) {
+      throw new TypeError(
+        `${subject}: 'backend' must be a CacheBackend: current value is ${show(backend)}`,
+      );
+    }
+    new ConfigReader(subject, source, ["backend"]);
+    return { source: backend, limits };
+  }
+  if (typeof source["type"] !== "string") {
+    throw new TypeError(
+      `${subject}: 'type' must be a string: current value is ${show(source["type"])}`,
+    );
+  }
+  return { source: source as { readonly type: string }, limits };
+}
+
+function tierLimits(subject: string, config: TierConfig): TierLimits {
+  const reader = new ConfigReader(subject, config, TIER_FIELDS);
+  return {
+    maxTtl: reader.duration("maxTtl") ?? Infinity,
+    maxEntryBytes: reader.bytes("maxEntryBytes") ?? Infinity,
+    deadline: reader.duration("deadline") ?? DEFAULT_DEADLINE_MS,
+  };
+}
+
+async function resolveFormat(reader: ConfigReader): Promise<WriteFormat> {
+  const serializer = reader.raw("serializationFormat") ?? "structured";
+  const compression = reader.raw("compression");
+  const enabled = reader.boolean("enableCompression") ?? compression !== undefined;
+  const codec = compression ?? "lz4";
+  return {
+    serializer: isFormat<Serializer>(serializer) ? serializer : await serializerByName(
+      reader.oneOf("serializationFormat", serializerNames()) ?? "structured",
+    ),
+    codec: !enabled
+      ? undefined
+      : isFormat<Codec>(codec)
+      ? codec
+      : await codecByName(reader.oneOf("compression", codecNames()) ?? "lz4"),
+    compressionMinBytes: reader.bytes("compressionMinBytes") ?? DEFAULT_COMPRESSION_MIN_BYTES,
+  };
+}
+
+function isBackend(value: unknown): value is CacheBackend {
+  const backend = value as Partial<CacheBackend> | null;
+  return typeof backend === "object" && backend !== null && typeof backend.get === "function" &&
+    typeof backend.set === "function" && typeof backend.name === "string";
+}
+
+function isFormat<T extends Codec | Serializer>(value: unknown): value is T {
+  const format = value as Partial<Codec> | null;
+  return typeof format === "object" && format !== null && typeof format.encode === "function" &&
+    typeof format.decode === "function" && typeof format.id === "number";
+}

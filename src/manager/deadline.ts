@@ -1,0 +1,129 @@
+import { CacheError } from "../errors.ts";
+import type { Clock, OperationOptions } from "../types.ts";
+
+/** One operation under way; it is the options that the backend gets. */
+class GuardedOperation implements OperationOptions {
+  readonly name: string;
+  readonly dueAt: number;
+  readonly giveUp: (operation: GuardedOperation, reason: unknown) => void;
+  #controller: AbortController | undefined;
+  #reason: unknown;
+
+  constructor(
+    name: string,
+    dueAt: number,
+    giveUp: (operation: GuardedOperation, reason: unknown) => void,
+  ) {
+    this.name = name;
+    this.dueAt = dueAt;
+    this.giveUp = giveUp;
+  }
+
+  /** Made when it is first asked for: a controller costs more than a disk read. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+/**
+ * Gives every operation of one tier the same time. Operations fall due in the
+ * order in which they began, so one timer, for the oldest, does for all.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #delay: number;
+  readonly #tier: string;
+  /** In the order in which they fall due. */
+  readonly #pending = new Set<GuardedOperation>();
+  #armed = false;
+
+  /** @param delay in milliseconds; `Infinity` for none. */
+  constructor(clock: Clock, delay: number, tier: string) {
+    this.#clock = clock;
+    this.#delay = delay;
+    this.#tier = tier;
+  }
+
+  /**
+   * Runs an operation until it ends, its time is over, or its caller gives up;
+   * in the latter two cases its signal is aborted and nobody waits for it.
+   *
+   * @throws {CacheError} `"timeout"` when its time is over.
+   */
+  run<T>(
+    name: string,
+    start: (options: OperationOptions) => Promise<T>,
+    caller?: AbortSignal,
+  ): Promise<T> {
+    if (caller?.aborted) return Promise.reject(caller.reason);
+    return new Promise<T>((resolve, reject) => {
+      const operation = new GuardedOperation(
+        name,
+        this.#clock.recent() + this.#delay,
+        (ended, reason) => {
+          finish();
+          ended.abort(reason);
+          reject(reason);
+        },
+      );
+      const onAbort = caller && ((): void => operation.giveUp(operation, caller.reason));
+      const finish = (): void => {
+        this.#pending.delete(operation);
+        if (onAbort) caller.removeEventListener("abort", onAbort);
+      };
+      if (onAbort) caller.addEventListener("abort", onAbort, { once: true });
+      this.#pending.add(operation);
+      if (!this.#armed) this.#arm(operation);
+      startSafely(start, operation).then((result) => {
+        finish();
+        resolve(result);
+      }, (error) => {
+        finish();
+        reject(error);
+      });
+    });
+  }
+
+  #arm(oldest: GuardedOperation): void {
+    if (oldest.dueAt === Infinity) return;
+    this.#armed = true;
+    this.#clock.schedule(() => this.#expire(), Math.max(0, oldest.dueAt - this.#clock.now()));
+  }
+
+  #expire(): void {
+    this.#armed = false;
+    const now = this.#clock.now();
+    for (const operation of this.#pending) {
+      if (operation.dueAt > now) return this.#arm(operation);
+      operation.giveUp(
+        operation,
+        new CacheError(
+          "timeout",
+          `Cannot ${operation.name} in tier "${this.#tier}": no answer within ${this.#delay} ms`,
+          { backend: this.#tier },
+        ),
+      );
+    }
+  }
+}
+
+/** A backend that throws where it should reject fails like any other. */
+function startSafely<T>(
+  start: (options: OperationOptions) => Promise<T>,
+  options: OperationOptions,
+): Promise<T> {
+  try {
+    return Promise.resolve(start(options));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Keeps the writes of one tier in the order in which they were asked for:
+ * those of one key follow each other, those of different keys do not wait, and
+ * one of all keys waits for and holds up every other. Without it a slow
+ * promotion could end after the delete that came later.
+ */
+export class WriteLanes {
+  /** The end of the last write of each key that has one under way. */
+  readonly #lanes = new Map<string, Promise<void>>();
+  #barrier: Promise<void> | undefined;
+
+  /** Writes one key when the writes before it have ended, however they ended. */
+  run<T>(key: string, write: () => Promise<T>): Promise<T> {
+    const before = this.#lanes.get(key) ?? this.#barrier;
+    const result = before === undefined ? write() : before.then(write);
+    this.#hold(key, settled(result));
+    return result;
+  }
+
+  /** Writes several keys at once when the writes before it have ended. */
+  runMany<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {
+    const before = new Set<Promise<void>>();
+    for (const key of keys) {
+      const lane = this.#lanes.get(key) ?? this.#barrier;
+      if (lane !== undefined) before.add(lane);
+    }
+    const result = before.size === 0 ? write() : Promise.all(before).then(write);
+    const end = settled(result);
+    for (const key of keys) this.#hold(key, end);
+    return result;
+  }
+
+  /** Writes all keys at once when all writes before it have ended. */
+  runAll<T>(write: () => Promise<T>): Promise<T> {
+    const result = this.idle().then(write);
+    const end = settled(result);
+    this.#barrier = end;
+    // Later writes queue behind the barrier, not behind what it waits for.
+    this.#lanes.clear();
+    end.then(() => {
+      if (this.#barrier === end) this.#barrier = undefined;
+    });
+    return result;
+  }
+
+  /** Resolves when the writes under way have ended, however they ended. */
+  async idle(): Promise<void> {
+    await Promise.all([...new Set(this.#lanes.values()), this.#barrier]);
+  }
+
+  #hold(key: string, end: Promise<void>): void {
+    this.#lanes.set(key, end);
+    end.then(() => {
+      if (this.#lanes.get(key) === end) this.#lanes.delete(key);
+    });
+  }
+}
+
+function settled(result: Promise<unknown>): Promise<void> {
+  return result.then(ignore, ignore);
+}
+
+function ignore(): void {}

@@ -1,0 +1,100 @@
+import type { BackendReport } from "../types.ts";
+
+/** What a write did in one tier. */
+export interface TierOutcome {
+  /** The tier. */
+  readonly tier: string;
+  /** `stored`; `declined` because the entry is too large for the tier; `failed`, told as `tierError` too. */
+  readonly outcome: "stored" | "declined" | "failed";
+}
+
+/** The events of a cache and what their listeners get. Keys are as the tiers know them, with the namespace. */
+export interface CacheEvents {
+  /** A read found its key. */
+  readonly hit: { readonly key: string; readonly tier: string };
+  /** A read found nothing. */
+  readonly miss: { readonly key: string };
+  /** A write has ended in every tier. */
+  readonly write: { readonly key: string; readonly outcomes: readonly TierOutcome[] };
+  /** A key was deleted. */
+  readonly delete: { readonly key: string };
+  /** Keys were cleared; `pattern` is absent for all of them. */
+  readonly clear: { readonly pattern: string | undefined; readonly removed: number };
+  /** An entry was copied into a faster tier. */
+  readonly promotion: { readonly key: string; readonly from: string; readonly to: string };
+  /** A loader made a value. */
+  readonly load: { readonly key: string };
+  /** A loader failed. */
+  readonly loadError: { readonly key: string; readonly error: unknown };
+  /** A tier failed or did not answer in time; the call went on without it. */
+  readonly tierError: {
+    readonly tier: string;
+    readonly operation: string;
+    readonly key: string | undefined;
+    readonly error: unknown;
+  };
+  /** A damaged or foreign record, or one that cannot be decoded here, was taken for a miss. */
+  readonly corrupt: {
+    readonly tier: string;
+    readonly key: string | undefined;
+    readonly error: unknown;
+  };
+  /** Entries left a tier to keep it within its limit. */
+  readonly evict: { readonly tier: string; readonly count: number };
+  /** A listener threw; told only to listeners of this event. */
+  readonly listenerError: { readonly event: string; readonly error: unknown };
+}
+
+/** Takes the details of an event. */
+export type CacheListener<E extends keyof CacheEvents> = (details: CacheEvents[E]) => void;
+
+/** Listeners by event. A listener that throws harms nobody. */
+export class EventHub {
+  readonly #listeners = new Map<keyof CacheEvents, Set<(details: never) => void>>();
+
+  /** Adds a listener. @returns a function that removes it. */
+  on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    let listeners = this.#listeners.get(event);
+    if (listeners === undefined) this.#listeners.set(event, listeners = new Set());
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#listeners.delete(event);
+    };
+  }
+
+  /** Whether anybody listens, so that details need not be made for nobody. */
+  has(event: keyof CacheEvents): boolean {
+    return this.#listeners.has(event);
+  }
+
+  /** Tells every listener of an event. */
+  emit<E extends keyof CacheEvents>(event: E, details: CacheEvents[E]): void {
+    const listeners = this.#listeners.get(event);
+    if (listeners === undefined) return;
+    for (const listener of [...listeners]) {
+      try {
+        (listener as CacheListener<E>)(details);
+      } catch (error) {
+        if (event !== "listenerError") this.emit("listenerError", { event, error });
+      }
+    }
+  }
+
+  /** Passes on what a backend reports. */
+  report(tier: string, { kind, key, count, error }: BackendReport): void {
+    switch (kind) {
+      case "corrupt":
+        return this.emit("corrupt", { tier, key, error });
+      case "error":
+        return this.emit("tierError", { tier, operation: "background", key, error });
+      case "evict":
+        return this.emit("evict", { tier, count: count ?? 1 });
+    }
+  }
+
+  /** Removes every listener. */
+  clear(): void {
+    this.#listeners.clear();
+  }
+}
