@@ -76,4 +76,19 @@ export type { CacheEvents, CacheListener, TierOutcome } from "./src/observabilit
 export type { CacheStats, TierStats } from "./src/observability/stats.ts";
 
 export { EmbeddingCache } from "./src/embedding_cache.ts";
+export type {
+  Embed,
+  EmbeddingCacheOptions,
+  EmbeddingCacheStats,
+  EmbeddingModel,
+  EmbeddingReadOptions,
+  EmbeddingStore,
+  EmbeddingWriteOptions,
+} from "./src/embedding_cache.ts";
 export { QueryResultCache } from "./src/query_result_cache.ts";
+export type {
+  QueryResultCacheOptions,
+  QueryResultCacheStats,
+  QueryResultStore,
+  Search,
+} from "./src/query_result_cache.ts";
