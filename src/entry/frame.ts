@@ -121,6 +121,15 @@ export function encodeKey(key: string): { bytes: Uint8Array; utf16: boolean } {
 }
 
 /**
+ * The key of such bytes.
+ *
+ * @throws {CacheError} `"corrupt"` when they are not UTF-8 and should be.
+ */
+export function decodeKey(bytes: Uint8Array, utf16: boolean): string {
+  return utf16 ? decodeUtf16(bytes) : decodeUtf8(bytes);
+}
+
+/**
  * Writes a frame into a buffer of its own.
  *
  * @throws {RangeError} when the payload is 4 GiB or more.
@@ -237,7 +246,7 @@ export function decodeFrame(frame: Uint8Array): ParsedFrame {
   const keyBytes = frame.subarray(tagsStart - header.keyLength, tagsStart);
   const { createdAt, expiresAt, staleUntil, version } = header;
   return {
-    key: header.utf16Key ? decodeUtf16(keyBytes) : decodeUtf8(keyBytes),
+    key: decodeKey(keyBytes, header.utf16Key),
     metadata: {
       createdAt,
       expiresAt,
