@@ -61,10 +61,27 @@ const DTYPES: readonly Dtype[] = [
 const BY_ID: ReadonlyMap<number, Dtype> = new Map(DTYPES.map((dtype) => [dtype.id, dtype]));
 const BY_NAME: ReadonlyMap<string, Dtype> = new Map(DTYPES.map((dtype) => [dtype.name, dtype]));
 
-/** Tells whether a value is bytes already. Memory shared with other threads is not: it may change under the cache. */
+/** Reads the name that a typed array has by its making, which a subclass cannot change; `undefined` for anything else. */
+const TYPED_ARRAY_NAME = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get as () => unknown;
+
+/**
+ * Tells whether a value is bytes already. Memory shared with other threads is
+ * not: it may change under the cache. Nor is memory that was handed to another
+ * thread: its bytes are gone.
+ */
 export function isBinary(value: unknown): value is BinaryValue {
-  if (ArrayBuffer.isView(value)) return !isShared(value.buffer);
-  return value instanceof ArrayBuffer;
+  if (ArrayBuffer.isView(value)) return !isShared(value.buffer) && !isDetached(value);
+  return value instanceof ArrayBuffer && !isDetached(value);
+}
+
+/** Tells whether a value is memory that was handed to another thread. */
+export function isDetached(value: object): boolean {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  // The length is asked first: it is cheap, and 0 for detached memory.
+  return buffer instanceof ArrayBuffer && buffer.byteLength === 0 && buffer.detached;
 }
 
 /**
@@ -74,10 +91,12 @@ export function isBinary(value: unknown): value is BinaryValue {
 export function dtypeOf(value: BinaryValue): number {
   if (value instanceof Float32Array) return FLOAT32.id;
   if (value instanceof Uint8Array) return 1;
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  const dtype = BY_NAME.get(tag);
+  const name = ArrayBuffer.isView(value)
+    ? TYPED_ARRAY_NAME.call(value) as string | undefined ?? "DataView"
+    : "ArrayBuffer";
+  const dtype = BY_NAME.get(name);
   if (dtype === undefined) {
-    throw new TypeError(`Cannot store value: typed arrays of type ${tag} are not supported`);
+    throw new TypeError(`Cannot store value: typed arrays of type ${name} are not supported`);
   }
   return dtype.id;
 }
@@ -93,10 +112,15 @@ export function bytesOf(value: BinaryValue): Uint8Array {
 /** A copy of a binary value in a buffer of its own, of the plain type that its dtype names. */
 export function copyBinary<T extends BinaryValue>(value: T): T {
   if (value instanceof Float32Array) return new Float32Array(value) as BinaryValue as T;
-  return viewBinary(dtypeOf(value), bytesOf(value).slice()) as T;
+  return viewBinary(dtypeOf(value), new Uint8Array(bytesOf(value))) as T;
 }
 
-/** Whether a frame may name this dtype for this many bytes. */
+/** Whether a dtype is known here. */
+export function isDtype(id: number): boolean {
+  return BY_ID.has(id);
+}
+
+/** Whether a value of this dtype may have this many bytes. */
 export function isDtypeLength(id: number, byteLength: number): boolean {
   const dtype = BY_ID.get(id);
   return dtype !== undefined && byteLength % dtype.bytesPerElement === 0;
@@ -108,7 +132,8 @@ export function isDtypeLength(id: number, byteLength: number): boolean {
  */
 export function viewBinary(id: number, bytes: Uint8Array): BinaryValue {
   const dtype = BY_ID.get(id) as Dtype;
-  const aligned = bytes.byteOffset % dtype.bytesPerElement === 0 ? bytes : bytes.slice();
+  // Not slice(): that of a Buffer is a view, as little aligned as the Buffer.
+  const aligned = bytes.byteOffset % dtype.bytesPerElement === 0 ? bytes : new Uint8Array(bytes);
   return dtype.view(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength);
 }
 
