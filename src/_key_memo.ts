@@ -1,5 +1,7 @@
-/** Slots; a power of two, used in pairs. */
-const SLOTS = 4096;
+/** Slots stand in buckets; a text may be in any slot of the bucket that its hash names. Both are powers of two. */
+const BUCKETS = 512;
+const BUCKET_SLOTS = 8;
+const SLOTS = BUCKETS * BUCKET_SLOTS;
 
 /** The most characters of text that are kept; with their keys about 2 MiB, twice that for texts beyond Latin-1. */
 const MAX_CHARACTERS = 1 << 20;
@@ -7,9 +9,9 @@ const MAX_CHARACTERS = 1 << 20;
 /** The longest text that is kept, so that a few cannot push out all others. */
 const MAX_TEXT_CHARACTERS = 1 << 15;
 
-/** How many characters, spread over the text, and how many at its end choose the slot. */
-const SPREAD_SAMPLES = 16;
-const END_SAMPLES = 8;
+/** How many characters, spread over the text, and how many at its end are hashed. */
+const SPREAD_SAMPLES = 12;
+const END_SAMPLES = 6;
 
 /** A text and the key that was made of it. */
 interface Joined {
@@ -29,41 +31,56 @@ interface Joined {
  */
 export class KeyMemo {
   readonly #slots: (Joined | undefined)[] = new Array(SLOTS).fill(undefined);
+  /** Spare most comparisons of whole texts. */
+  readonly #hashes = new Int32Array(SLOTS);
   #characters = 0;
+  #victim = 0;
   #hand = 0;
 
   /**
    * The prefix and the text, joined.
    *
-   * @param seed a number that goes with the prefix; keeps the slots of different prefixes apart.
+   * @param seed a number that goes with the prefix, see {@linkcode seedOf}.
    */
   join(prefix: string, seed: number, text: string): string {
-    const slot = slotOf(text, seed);
-    const first = this.#slots[slot];
-    if (first !== undefined && first.text === text && first.prefix === prefix) return first.key;
-    const second = this.#slots[slot ^ 1];
-    if (second !== undefined && second.text === text && second.prefix === prefix) return second.key;
+    const hash = sampleHash(text, seed);
+    const start = (hash & (BUCKETS - 1)) * BUCKET_SLOTS;
+    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
+      if (this.#hashes[slot] !== hash) continue;
+      const joined = this.#slots[slot];
+      if (joined !== undefined && joined.text === text && joined.prefix === prefix) {
+        return joined.key;
+      }
+    }
     const key = prefix + text;
-    if (text.length <= MAX_TEXT_CHARACTERS) this.#keep(slot, { prefix, text, key });
+    if (text.length <= MAX_TEXT_CHARACTERS) this.#keep(start, hash, { prefix, text, key });
     return key;
   }
 
-  /** Puts a key into its slot; what was there moves to the other one of the pair. */
-  #keep(slot: number, joined: Joined): void {
-    this.#put(slot ^ 1, this.#slots[slot]);
-    this.#slots[slot] = undefined;
+  #keep(start: number, hash: number, joined: Joined): void {
+    const slot = start + this.#freeSlot(start);
+    this.#clear(slot);
     this.#characters += joined.text.length;
-    while (this.#characters > MAX_CHARACTERS) this.#put(this.#hand++ % SLOTS, undefined);
+    while (this.#characters > MAX_CHARACTERS) this.#clear(this.#hand++ % SLOTS);
     this.#slots[slot] = joined;
+    this.#hashes[slot] = hash;
   }
 
-  #put(slot: number, joined: Joined | undefined): void {
+  /** A slot of a bucket that nothing is in, else each in turn. */
+  #freeSlot(start: number): number {
+    for (let at = 0; at < BUCKET_SLOTS; at++) {
+      if (this.#slots[start + at] === undefined) return at;
+    }
+    return this.#victim++ % BUCKET_SLOTS;
+  }
+
+  #clear(slot: number): void {
     this.#characters -= this.#slots[slot]?.text.length ?? 0;
-    this.#slots[slot] = joined;
+    this.#slots[slot] = undefined;
   }
 }
 
-/** A number for a string, by all of it: FNV-1a over code units. */
+/** A number for a prefix, by all of it: FNV-1a over code units. */
 export function seedOf(prefix: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < prefix.length; at++) hash = mix(hash, prefix, at);
@@ -71,7 +88,7 @@ export function seedOf(prefix: string): number {
 }
 
 /** FNV-1a over a sample of code units, with the finish of MurmurHash3. */
-function slotOf(text: string, seed: number): number {
+function sampleHash(text: string, seed: number): number {
   const { length } = text;
   const stride = Math.floor(length / SPREAD_SAMPLES) || 1;
   let hash = seed ^ length;
@@ -79,7 +96,7 @@ function slotOf(text: string, seed: number): number {
   for (let at = Math.max(0, length - END_SAMPLES); at < length; at++) hash = mix(hash, text, at);
   hash = Math.imul(hash ^ hash >>> 16, 0x85ebca6b);
   hash = Math.imul(hash ^ hash >>> 13, 0xc2b2ae35);
-  return (hash ^ hash >>> 16) & (SLOTS - 1);
+  return hash ^ hash >>> 16;
 }
 
 function mix(hash: number, text: string, at: number): number {
