@@ -1,4 +1,5 @@
 import { isBinary } from "../entry/dtype.ts";
+import { builtinKind } from "./_builtin_kind.ts";
 import { checkElementsOnly, describe, listProperties, type Step, Trail } from "./_trail.ts";
 
 /** What a format brings back as it was, besides null, booleans, numbers, strings, arrays and plain objects. */
@@ -80,16 +81,14 @@ function checkObject(value: object, step: Step, carried: Carried, trail: Trail):
     trail.leave();
   } else if (carried.bytes && value instanceof Uint8Array && isBinary(value)) {
     return;
-  } else if (carried.dates && value instanceof Date && prototype === Date.prototype) {
-    if (Number.isNaN(value.getTime())) trail.refuse("an invalid Date", step, true);
+  } else if (carried.dates && builtinKind(value) === "Date") {
+    if (Number.isNaN((value as Date).getTime())) trail.refuse("an invalid Date", step, true);
   } else {
-    trail.refuse(describe(value), step, isStructured(value, prototype));
+    trail.refuse(describe(value), step, wouldBeStructured(value, prototype));
   }
 }
 
 /** Whether the structured format would carry what this one does not. */
-function isStructured(value: object, prototype: unknown): boolean {
-  return prototype === null || prototype === Map.prototype || prototype === Set.prototype ||
-    prototype === Date.prototype || prototype === RegExp.prototype ||
-    isBinary(value);
+function wouldBeStructured(value: object, prototype: unknown): boolean {
+  return prototype === null || builtinKind(value) !== undefined || isBinary(value);
 }

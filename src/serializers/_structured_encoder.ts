@@ -1,4 +1,5 @@
 import { bytesOf, dtypeOf, isBinary } from "../entry/dtype.ts";
+import { builtinKind } from "./_builtin_kind.ts";
 import { ByteWriter } from "./_byte_writer.ts";
 import * as format from "./_structured_format.ts";
 import {
@@ -93,7 +94,7 @@ export class StructuredEncoder {
     else if (prototype === null) this.#writeProperties(format.TAG_BARE_OBJECT, value);
     else if (prototype === Array.prototype && Array.isArray(value)) this.#writeArray(value);
     else if (isBinary(value)) this.#writeBytes(value);
-    else this.#writeBuiltin(value, prototype);
+    else this.#writeBuiltin(value);
     this.#trail.leave();
   }
 
@@ -144,35 +145,43 @@ export class StructuredEncoder {
     this.#out.bytes(bytes);
   }
 
-  #writeBuiltin(value: object, prototype: unknown): void {
-    const out = this.#out;
-    if (prototype === Map.prototype && value instanceof Map) {
-      this.#checkBare(value, 0);
-      out.u8(format.TAG_MAP);
-      out.varint(value.size);
-      let position = 0;
-      for (const [key, item] of value) {
-        this.#write(key, position++);
-        this.#write(item, position++);
-      }
-    } else if (prototype === Set.prototype && value instanceof Set) {
-      this.#checkBare(value, 0);
-      out.u8(format.TAG_SET);
-      out.varint(value.size);
-      let position = 0;
-      for (const item of value) this.#write(item, position++);
-    } else if (prototype === Date.prototype && value instanceof Date) {
-      this.#checkBare(value, 0);
-      out.u8(format.TAG_DATE);
-      out.f64(value.getTime());
-    } else if (prototype === RegExp.prototype && value instanceof RegExp) {
-      this.#checkBare(value, 1); // `lastIndex`
-      out.u8(format.TAG_REGEXP);
-      this.#writeString(value.source);
-      this.#writeString(value.flags);
-    } else {
-      this.#trail.refuseHere(describe(value));
+  #writeBuiltin(value: object): void {
+    switch (builtinKind(value)) {
+      case "Map":
+        return this.#writeMap(value as Map<unknown, unknown>);
+      case "Set":
+        return this.#writeSet(value as Set<unknown>);
+      case "Date":
+        this.#checkBare(value, 0);
+        this.#out.u8(format.TAG_DATE);
+        return this.#out.f64((value as Date).getTime());
+      case "RegExp":
+        this.#checkBare(value, 1); // `lastIndex`
+        this.#out.u8(format.TAG_REGEXP);
+        this.#writeString((value as RegExp).source);
+        return this.#writeString((value as RegExp).flags);
+      default:
+        this.#trail.refuseHere(describe(value));
     }
+  }
+
+  #writeMap(map: ReadonlyMap<unknown, unknown>): void {
+    this.#checkBare(map, 0);
+    this.#out.u8(format.TAG_MAP);
+    this.#out.varint(map.size);
+    let position = 0;
+    for (const [key, value] of map) {
+      this.#write(key, position++);
+      this.#write(value, position++);
+    }
+  }
+
+  #writeSet(set: ReadonlySet<unknown>): void {
+    this.#checkBare(set, 0);
+    this.#out.u8(format.TAG_SET);
+    this.#out.varint(set.size);
+    let position = 0;
+    for (const value of set) this.#write(value, position++);
   }
 
   /** Refuses a built-in object on which someone has set properties. */

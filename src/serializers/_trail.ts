@@ -7,7 +7,7 @@ export const MAX_DEPTH = 1000;
  * Arrays and objects that one value may hold. Without a bound, 30 objects that
  * each hold the next one twice would keep a tree writer busy for ever.
  */
-const MAX_CONTAINERS = 2 ** 24;
+const MAX_CONTAINERS = 2 ** 22;
 
 /** Long arrays of numbers: listing their keys costs more than writing them (384 numbers: 21 µs beside 14 in Bun). */
 const LISTED_LENGTH = 64;
