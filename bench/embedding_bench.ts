@@ -38,6 +38,7 @@ const vector = Float32Array.from({ length: DIMENSIONS }, (_, at) => Math.sin(at)
 const texts = newTexts();
 const keys = texts.map((text) => `embeddings:"${MODEL}":${text}`);
 const floor = new Map(keys.map((key) => [key, vector]));
+// deno-lint-ignore require-await -- the floor is an async function
 const getFromMap = async (key: string): Promise<Float32Array | undefined> => floor.get(key);
 
 await using cache = await CacheManager.open({ backends: [{ type: "memory", maxSizeMb: 64 }] });
