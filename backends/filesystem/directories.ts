@@ -1,0 +1,157 @@
+import { type Disk, errnoOf } from "./disk.ts";
+import { shardName, SHARDS, TEMPORARY } from "./names.ts";
+
+/** What a directory is counted as where the system does not tell its blocks. */
+const DIRECTORY_BYTES = 4096;
+
+/**
+ * By how much a shard's folder may grow until it is measured again. A block of
+ * a directory holds some 50 names of entries.
+ */
+const GROWTH_BYTES = 4096;
+
+/** Writes into a shard's folder after which it is measured again. */
+const WRITES_BEFORE_MEASURE = 16;
+
+/** The folders of a layout: which of them exist, and what they take on the disk. */
+export class Directories {
+  readonly #disk: Disk;
+  readonly #base: string;
+  readonly #root: string;
+  readonly #sizes = new Float64Array(SHARDS);
+  readonly #writers = new Uint32Array(SHARDS);
+  readonly #writes = new Uint32Array(SHARDS);
+  #fixedBytes = 0;
+  #shardBytes = 0;
+
+  /**
+   * @param base the directory that the config names.
+   * @param root the layout's folder in it.
+   */
+  constructor(disk: Disk, base: string, root: string) {
+    this.#disk = disk;
+    this.#base = base;
+    this.#root = root;
+  }
+
+  /** Bytes on the disk of all folders known. */
+  get bytes(): number {
+    return this.#fixedBytes + this.#shardBytes;
+  }
+
+  /** The most bytes by which a new file can make the folders grow, beyond what is counted already. */
+  growth(shard: number): number {
+    return this.isKnown(shard) ? 0 : DIRECTORY_BYTES + GROWTH_BYTES;
+  }
+
+  /** Bytes of the folders that are always there. */
+  get fixedBytes(): number {
+    return this.#fixedBytes;
+  }
+
+  /** Makes the folders that are always there. */
+  async open(): Promise<void> {
+    const temporary = `${this.#root}/${TEMPORARY}`;
+    await this.#disk.makeDirectory(temporary);
+    this.#fixedBytes = 0;
+    for (const path of [this.#base, this.#root, temporary]) {
+      this.#fixedBytes += await this.#sizeOf(path) ?? DIRECTORY_BYTES;
+    }
+  }
+
+  /** The path of a shard's folder. */
+  path(shard: number): string {
+    return `${this.#root}/${shardName(shard)}`;
+  }
+
+  /** Whether a shard's folder is known to be there. */
+  isKnown(shard: number): boolean {
+    return this.#sizes[shard]! > 0;
+  }
+
+  /**
+   * Looks whether a shard's folder is there and how large it is.
+   *
+   * @returns false for nothing and for what is no folder of ours, such as a link that leads elsewhere.
+   */
+  async measure(shard: number): Promise<boolean> {
+    const size = await this.#sizeOf(this.path(shard));
+    this.#setSize(shard, size === undefined ? 0 : size + GROWTH_BYTES);
+    return size !== undefined;
+  }
+
+  /** Makes a shard's folder, and all above it if someone took them away. */
+  async make(shard: number): Promise<void> {
+    await this.#disk.makeDirectory(`${this.#root}/${TEMPORARY}`);
+    await this.#disk.makeDirectory(this.path(shard));
+    if (!await this.measure(shard)) {
+      throw new Error(`${this.path(shard)} is no directory`);
+    }
+  }
+
+  /** Keeps a shard's folder, which is made where it is missing, while a file is put into it. */
+  async hold(shard: number, put: () => Promise<void>): Promise<void> {
+    this.#writers[shard]!++;
+    try {
+      if (!this.isKnown(shard)) await this.make(shard);
+      try {
+        await put();
+      } catch (error) {
+        // Another process may have found it empty and removed it.
+        if (errnoOf(error) !== "ENOENT") throw error;
+        await this.make(shard);
+        await put();
+      }
+      if (++this.#writes[shard]! % WRITES_BEFORE_MEASURE === 0) await this.measure(shard);
+    } finally {
+      this.#writers[shard]!--;
+    }
+  }
+
+  /** Removes a shard's folder when nothing is in it; folders never shrink otherwise. */
+  async removeIfEmpty(shard: number): Promise<void> {
+    if (this.#writers[shard]! > 0) return;
+    try {
+      await this.#disk.removeDirectory(this.path(shard));
+      this.#setSize(shard, 0);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === "ENOENT") this.#setSize(shard, 0);
+      else if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "EBUSY") throw error;
+    }
+  }
+
+  /** Waits until the names in a shard's folder, and its own name, are on the disk. */
+  async sync(shard: number): Promise<void> {
+    for (const path of [this.path(shard), this.#root]) {
+      let fd: number;
+      try {
+        fd = await this.#disk.openDirectory(path);
+      } catch (error) {
+        // Nothing is left to be synced; Windows opens no directories at all.
+        if (["ENOENT", "EISDIR", "EPERM", "EACCES"].includes(errnoOf(error) ?? "")) continue;
+        throw error;
+      }
+      try {
+        await this.#disk.sync(fd);
+      } finally {
+        this.#disk.close(fd);
+      }
+    }
+  }
+
+  async #sizeOf(path: string): Promise<number | undefined> {
+    try {
+      const { kind, blocks } = await this.#disk.status(path);
+      return kind === "directory" ? Math.max(DIRECTORY_BYTES, (blocks ?? 0) * 512) : undefined;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+      throw error;
+    }
+  }
+
+  #setSize(shard: number, size: number): void {
+    this.#shardBytes += size - this.#sizes[shard]!;
+    this.#sizes[shard] = size;
+  }
+}

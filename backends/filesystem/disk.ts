@@ -1,0 +1,109 @@
+import * as fs from "node:fs";
+
+/** What lies at a path, as far as the backend asks. */
+export interface FileStatus {
+  /** Tells files of one disk apart. */
+  readonly ino: number;
+  /** Length in bytes. */
+  readonly size: number;
+  /** Blocks of 512 bytes taken on the disk; absent where the system does not say. */
+  readonly blocks: number | undefined;
+  /** Last change of the content, epoch milliseconds. */
+  readonly mtimeMs: number;
+  /** Last read as far as the system keeps it, epoch milliseconds. */
+  readonly atimeMs: number;
+  /** What it is. */
+  readonly kind: "file" | "directory" | "other";
+}
+
+/**
+ * The calls of the file system that the backend makes, and no others. Tests
+ * put one in between that fails, counts or records.
+ */
+export interface Disk {
+  /** Opens an existing file for reading; a symbolic link is refused, nothing is waited for. */
+  openToRead(path: string): Promise<number>;
+  /** Makes a file that is not there yet. */
+  openToWrite(path: string): Promise<number>;
+  /** Reads at a position; resolves to the number of bytes, 0 at the end. */
+  read(fd: number, into: Uint8Array, position: number): Promise<number>;
+  /** Writes at a position; resolves to the number of bytes. */
+  write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  /** What an open file is. */
+  statusOf(fd: number): Promise<FileStatus>;
+  /** Waits until an open file, or directory, is on the disk. */
+  sync(fd: number): Promise<void>;
+  /** Opens a directory to be synced. */
+  openDirectory(path: string): Promise<number>;
+  /** Lets go of an open file. At once: nothing of it can wait on a local disk. */
+  close(fd: number): void;
+  /** Puts a file in the place of another, whole. */
+  rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name that is not taken. */
+  link(from: string, to: string): Promise<void>;
+  /** Removes a file. */
+  unlink(path: string): Promise<void>;
+  /** Removes an empty directory. */
+  removeDirectory(path: string): Promise<void>;
+  /** Makes a directory and those above it. */
+  makeDirectory(path: string): Promise<void>;
+  /** The names in a directory. */
+  list(path: string): Promise<string[]>;
+  /** What lies at a path, links not followed. */
+  status(path: string): Promise<FileStatus>;
+}
+
+const { O_RDONLY, O_DIRECTORY = 0, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants;
+
+/** Others than the owner have no business with cached values. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+/** The file system of the machine. */
+export const nodeDisk: Disk = {
+  // O_NONBLOCK: a pipe that stands where an entry should be must not hold the reader.
+  openToRead: (path) => call((done) => fs.open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, done)),
+  openToWrite: (path) => call((done) => fs.open(path, "wx", FILE_MODE, done)),
+  read: (fd, into, position) => call((done) => fs.read(fd, into, 0, into.length, position, done)),
+  write: (fd, bytes, position) =>
+    call((done) => fs.write(fd, bytes, 0, bytes.length, position, done)),
+  statusOf: async (fd) => statusFrom(await call((done) => fs.fstat(fd, done))),
+  sync: (fd) => call((done) => fs.fsync(fd, done)),
+  openDirectory: (path) => call((done) => fs.open(path, O_RDONLY | O_DIRECTORY, done)),
+  close: (fd) => fs.closeSync(fd),
+  rename: (from, to) => call((done) => fs.rename(from, to, done)),
+  link: (from, to) => call((done) => fs.link(from, to, done)),
+  unlink: (path) => call((done) => fs.unlink(path, done)),
+  removeDirectory: (path) => call((done) => fs.rmdir(path, done)),
+  makeDirectory: async (path) => {
+    await call<string | undefined>((done) =>
+      fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }, done)
+    );
+  },
+  list: (path) => call((done) => fs.readdir(path, done)),
+  status: async (path) => statusFrom(await call((done) => fs.lstat(path, done))),
+};
+
+/** The system's name of an error, such as `ENOENT`. */
+export function errnoOf(error: unknown): string | undefined {
+  const code: unknown = typeof error === "object" && error !== null && "code" in error
+    ? error.code
+    : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+function call<T>(start: (done: (error: Error | null, result?: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, result) => {
+      if (error) reject(error);
+      else resolve(result as T);
+    });
+  });
+}
+
+function statusFrom(stats: fs.Stats): FileStatus {
+  const { ino, size, mtimeMs, atimeMs } = stats;
+  const blocks: number | undefined = stats.blocks ?? undefined;
+  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
+  return { ino, size, blocks, mtimeMs, atimeMs, kind };
+}
