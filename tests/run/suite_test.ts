@@ -10,38 +10,52 @@ function report(...cases: readonly string[]): string {
 }
 
 function testcase(file: string, name = "works", inside = ""): string {
-  return `<testcase name="${name}" file="/w/${file}">${inside}</testcase>`;
+  return `<testcase name="${name}" file="${file}">${inside}</testcase>`;
 }
 
 describe("judge()", () => {
   it("counts a run in which every file reported a test that passed", () => {
     const xml = report(...FILES.map((file) => testcase(file)));
-    assert.deepEqual(judge(xml, FILES, ENDED_WELL), { passed: 2, failures: [] });
+    assert.deepEqual(judge("node", xml, FILES, ENDED_WELL), { passed: 2, failures: [] });
   });
 
   it("fails a skipped test", () => {
     const xml = report(testcase(FILES[0]!), testcase(FILES[1]!, "off", "<skipped/>"));
-    const { passed, failures } = judge(xml, FILES, ENDED_WELL);
+    const { passed, failures } = judge("node", xml, FILES, ENDED_WELL);
     assert.equal(passed, 1);
-    assert.deepEqual(failures.map(({ title }) => title), ["off (/w/tests/b_test.ts)"]);
+    assert.deepEqual(failures.map(({ title }) => title), ["off (tests/b_test.ts)"]);
   });
 
   it("fails a file that is not in the report", () => {
-    const { passed, failures } = judge(report(testcase(FILES[0]!)), FILES, ENDED_WELL);
+    const { passed, failures } = judge("bun", report(testcase(FILES[0]!)), FILES, ENDED_WELL);
     assert.equal(passed, 1);
     assert.deepEqual(failures.map(({ title }) => title), ["tests/b_test.ts"]);
   });
 
+  it("finds in Deno's output the files whose tests another file made", () => {
+    const xml = report(testcase("./tests/suite.ts"));
+    const parallel = "./tests/a_test.ts => works ... ok\n";
+    const alone = "running 2 tests from ./tests/b_test.ts\nworks ... ok\n";
+    const seen = judge("deno", xml, FILES, { ...ENDED_WELL, output: parallel + alone });
+    assert.deepEqual(seen.failures, []);
+    const missed = judge("deno", xml, FILES, { ...ENDED_WELL, output: parallel });
+    assert.deepEqual(missed.failures.map(({ title }) => title), ["tests/b_test.ts"]);
+  });
+
   it("fails a file that Node lists as a test because it registered none", () => {
     const xml = report(testcase(FILES[0]!), testcase(FILES[1]!, FILES[1]!));
-    const { passed, failures } = judge(xml, FILES, ENDED_WELL);
+    const { passed, failures } = judge("node", xml, FILES, ENDED_WELL);
     assert.equal(passed, 1);
     assert.match(failures[0]?.detail ?? "", /reported no test/);
   });
 
   it("fails a run that ends with an exit code which the report does not explain", () => {
     const xml = report(...FILES.map((file) => testcase(file)));
-    const { failures } = judge(xml, FILES, { ...ENDED_WELL, code: 1, output: "late error" });
+    const { failures } = judge("node", xml, FILES, {
+      ...ENDED_WELL,
+      code: 1,
+      output: "late error",
+    });
     assert.equal(failures.length, 1);
     assert.match(failures[0]?.detail ?? "", /exit code 1\nlate error/);
   });
@@ -49,11 +63,11 @@ describe("judge()", () => {
   it("fails a run that was killed, also when all its reported tests passed", () => {
     const xml = report(...FILES.map((file) => testcase(file)));
     const killed = { code: undefined, trouble: "was killed", output: "" };
-    assert.match(judge(xml, FILES, killed).failures[0]?.detail ?? "", /was killed/);
+    assert.match(judge("node", xml, FILES, killed).failures[0]?.detail ?? "", /was killed/);
   });
 
   it("fails every file when there is no report", () => {
-    const { passed, failures } = judge("", FILES, {
+    const { passed, failures } = judge("bun", "", FILES, {
       ...ENDED_WELL,
       code: 1,
       output: "no such flag",

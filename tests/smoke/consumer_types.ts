@@ -5,13 +5,13 @@
 import {
   type Cache,
   CacheManager,
-  type CacheManagerConfig,
+  type CacheManagerOptions,
   EmbeddingCache,
   QueryResultCache,
 } from "@strata/cache";
 
 /** Uses each class through its public types. */
-export async function useTypes(config: CacheManagerConfig): Promise<Float32Array[]> {
+export async function useTypes(config: CacheManagerOptions): Promise<Float32Array[]> {
   const cache: Cache = await CacheManager.open(config);
   const stored: boolean = await cache.set("key", { a: 1 }, { ttl: "15m" });
   const results = new QueryResultCache(cache);
