@@ -16,11 +16,16 @@ export function useNativeCrc32(native: Crc32): void {
   implementation = native;
 }
 
-/** CRC-32 in plain TypeScript, eight bytes a step, for runtimes that have none. */
-export function crc32Portable(bytes: Uint8Array, initial = 0): number {
+/**
+ * CRC-32 in plain TypeScript, eight bytes a step, for runtimes that have none,
+ * and for few bytes, where the call into native code costs more than the sum.
+ *
+ * @param end only the bytes before it are summed.
+ */
+export function crc32Portable(bytes: Uint8Array, initial = 0, end: number = bytes.length): number {
   let crc = ~initial;
   let at = 0;
-  const wholeSteps = bytes.length - (bytes.length % 8);
+  const wholeSteps = end - (end % 8);
   for (; at < wholeSteps; at += 8) {
     const low = crc ^
       (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24);
@@ -29,7 +34,7 @@ export function crc32Portable(bytes: Uint8Array, initial = 0): number {
       TABLE[0x300 + bytes[at + 4]!]! ^ TABLE[0x200 + bytes[at + 5]!]! ^
       TABLE[0x100 + bytes[at + 6]!]! ^ TABLE[bytes[at + 7]!]!;
   }
-  for (; at < bytes.length; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  for (; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 

@@ -65,7 +65,7 @@ export class CacheEntry implements EntryMetadata {
    * @throws {CacheError} `"corrupt"` when it is damaged or of another key, `"unsupported-format"` when it is of another version.
    */
   static decode(key: string, frame: Uint8Array): CacheEntry {
-    const parsed = decodeFrame(frame);
+    const parsed = decodeFrame(frame, key);
     if (parsed.key !== key) {
       throw new CacheError("corrupt", "Cannot decode frame: it is of another key", { key });
     }

@@ -1,6 +1,6 @@
 import { CacheError } from "../errors.ts";
-import { crc32 } from "./checksum.ts";
-import { isDtypeLength } from "./dtype.ts";
+import { crc32, crc32Portable } from "./checksum.ts";
+import { isDtype, isDtypeLength } from "./dtype.ts";
 
 /*
  * Frame, version 1. All numbers are little-endian.
@@ -38,6 +38,7 @@ const FORMAT_VERSION = 1;
 const FLAG_UTF16_KEY = 1;
 const MAX_PAYLOAD_BYTES = 0xffff_ffff;
 const MAX_TAGS_BYTES = 0xffff;
+const SUMMED_HEADER_BYTES = 60;
 
 /** What an entry carries besides its value. */
 export interface EntryMetadata {
@@ -107,6 +108,14 @@ export interface ParsedFrame {
   readonly payload: Payload;
 }
 
+/** Characters up to which a loop beats the calls into TextEncoder and TextDecoder. */
+const LOOP_LENGTH = 96;
+
+/** The header in the making: filled and copied without a pause, never kept. A view for each frame would cost more than filling it. */
+const headerBytes = new Uint8Array(FRAME_HEADER_BYTES);
+const headerView = new DataView(headerBytes.buffer);
+
+const NO_BYTES = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const NO_TAGS: readonly string[] = Object.freeze([]);
@@ -132,7 +141,7 @@ export function decodeKey(bytes: Uint8Array, utf16: boolean): string {
 /**
  * Writes a frame into a buffer of its own.
  *
- * @throws {RangeError} when the payload is 4 GiB or more.
+ * @throws {RangeError} when the payload is 4 GiB or more, or the tags are too long.
  */
 export function encodeFrame(key: string, metadata: EntryMetadata, payload: Payload): Uint8Array {
   const { bytes } = payload;
@@ -141,39 +150,38 @@ export function encodeFrame(key: string, metadata: EntryMetadata, payload: Paylo
       `Cannot encode value: a frame holds at most 4 GiB: value has ${payload.rawLength} bytes: use setStream for larger ones`,
     );
   }
-  const encodedKey = encodeKey(key);
-  const tags = metadata.tags.length === 0
-    ? undefined
-    : encoder.encode(JSON.stringify(metadata.tags));
-  const tagsLength = tags?.length ?? 0;
-  if (tagsLength > MAX_TAGS_BYTES) {
-    throw new RangeError(
-      `Cannot encode tags: they hold at most ${MAX_TAGS_BYTES} bytes as JSON: current value has ${tagsLength}`,
-    );
-  }
+  const tags = metadata.tags.length === 0 ? NO_BYTES : encodeTags(metadata.tags);
   const keyStart = FRAME_HEADER_BYTES + padded(bytes.length);
-  const tagsStart = keyStart + encodedKey.bytes.length;
-  const frame = new Uint8Array(tagsStart + tagsLength);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, MAGIC, true);
-  view.setUint8(4, FORMAT_VERSION);
-  view.setUint8(5, payload.serializer);
-  view.setUint8(6, payload.codec);
-  view.setUint8(7, payload.dtype);
-  view.setUint32(8, bytes.length, true);
-  view.setUint32(12, payload.rawLength, true);
-  view.setFloat64(16, metadata.createdAt, true);
-  view.setFloat64(24, metadata.expiresAt, true);
-  view.setFloat64(32, metadata.staleUntil, true);
-  view.setFloat64(40, metadata.version, true);
-  view.setUint32(48, encodedKey.bytes.length, true);
-  view.setUint16(52, tagsLength, true);
-  view.setUint16(54, encodedKey.utf16 ? FLAG_UTF16_KEY : 0, true);
+  // Most keys are ASCII: room for that is made first, and made anew only when it is too small.
+  let keyLength = key.length;
+  let utf16 = false;
+  let frame = new Uint8Array(keyStart + keyLength + tags.length);
+  if (!writeAscii(key, frame, keyStart)) {
+    const encodedKey = encodeKey(key);
+    utf16 = encodedKey.utf16;
+    keyLength = encodedKey.bytes.length;
+    frame = new Uint8Array(keyStart + keyLength + tags.length);
+    frame.set(encodedKey.bytes, keyStart);
+  }
   frame.set(bytes, FRAME_HEADER_BYTES);
-  frame.set(encodedKey.bytes, keyStart);
-  if (tags !== undefined) frame.set(tags, tagsStart);
-  view.setUint32(56, crc32(frame.subarray(FRAME_HEADER_BYTES)), true);
-  view.setUint32(60, crc32(frame.subarray(0, 60)), true);
+  if (tags.length > 0) frame.set(tags, keyStart + keyLength);
+  headerView.setUint32(0, MAGIC, true);
+  headerView.setUint8(4, FORMAT_VERSION);
+  headerView.setUint8(5, payload.serializer);
+  headerView.setUint8(6, payload.codec);
+  headerView.setUint8(7, payload.dtype);
+  headerView.setUint32(8, bytes.length, true);
+  headerView.setUint32(12, payload.rawLength, true);
+  headerView.setFloat64(16, metadata.createdAt, true);
+  headerView.setFloat64(24, metadata.expiresAt, true);
+  headerView.setFloat64(32, metadata.staleUntil, true);
+  headerView.setFloat64(40, metadata.version, true);
+  headerView.setUint32(48, keyLength, true);
+  headerView.setUint16(52, tags.length, true);
+  headerView.setUint16(54, utf16 ? FLAG_UTF16_KEY : 0, true);
+  headerView.setUint32(56, crc32(frame.subarray(FRAME_HEADER_BYTES)), true);
+  headerView.setUint32(60, crc32Portable(headerBytes, 0, SUMMED_HEADER_BYTES), true);
+  frame.set(headerBytes, 0);
   return frame;
 }
 
@@ -185,20 +193,60 @@ export function encodeFrame(key: string, metadata: EntryMetadata, payload: Paylo
  */
 export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
   if (bytes.length < FRAME_HEADER_BYTES) throw corrupt(`${bytes.length} bytes are no frame`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
+  return readHeader(bytes, new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES));
+}
+
+/**
+ * Takes a frame apart after checking all of it.
+ *
+ * @param frame one whole frame; the parsed payload is a view of it.
+ * @param expectedKey the key that was asked for, which spares making a string of the one in the frame when they are equal.
+ * @throws {CacheError} `"unsupported-format"` for another version, `"corrupt"` for anything else that is not a whole, undamaged frame.
+ */
+export function decodeFrame(frame: Uint8Array, expectedKey?: string): ParsedFrame {
+  if (frame.length < FRAME_HEADER_BYTES) throw corrupt(`${frame.length} bytes are no frame`);
+  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_HEADER_BYTES);
+  const header = readHeader(frame, view);
+  if (header.frameLength !== frame.length) throw corrupt("lengths do not add up");
+  if (view.getUint32(56, true) !== crc32(frame.subarray(FRAME_HEADER_BYTES))) {
+    throw corrupt("checksum of the body differs");
+  }
+  const tagsStart = frame.length - header.tagsLength;
+  const keyStart = tagsStart - header.keyLength;
+  return {
+    key: expectedKey !== undefined && !header.utf16Key &&
+        isAscii(expectedKey, frame, keyStart, tagsStart)
+      ? expectedKey
+      : decodeKey(frame.subarray(keyStart, tagsStart), header.utf16Key),
+    metadata: {
+      createdAt: header.createdAt,
+      expiresAt: header.expiresAt,
+      staleUntil: header.staleUntil,
+      version: header.version,
+      tags: header.tagsLength === 0 ? NO_TAGS : decodeTags(frame.subarray(tagsStart)),
+    },
+    payload: {
+      bytes: frame.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.storedLength),
+      rawLength: header.rawLength,
+      serializer: header.serializer,
+      codec: header.codec,
+      dtype: header.dtype,
+    },
+  };
+}
+
+function readHeader(bytes: Uint8Array, view: DataView): FrameHeader {
   if (view.getUint32(0, true) !== MAGIC) throw corrupt("magic number is missing");
   const formatVersion = view.getUint8(4);
-  if (formatVersion !== FORMAT_VERSION) {
-    throw unsupported(`format version ${formatVersion}`);
-  }
-  if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) {
+  if (formatVersion !== FORMAT_VERSION) throw unsupported(`format version ${formatVersion}`);
+  if (view.getUint32(60, true) !== crc32Portable(bytes, 0, SUMMED_HEADER_BYTES)) {
     throw corrupt("checksum of the header differs");
   }
+  const flags = view.getUint16(54, true);
+  if ((flags & ~FLAG_UTF16_KEY) !== 0) throw unsupported(`flags ${flags}`);
   const storedLength = view.getUint32(8, true);
   const keyLength = view.getUint32(48, true);
   const tagsLength = view.getUint16(52, true);
-  const flags = view.getUint16(54, true);
-  if ((flags & ~FLAG_UTF16_KEY) !== 0) throw unsupported(`flags ${flags}`);
   const header: FrameHeader = {
     frameLength: FRAME_HEADER_BYTES + padded(storedLength) + keyLength + tagsLength,
     serializer: view.getUint8(5),
@@ -208,60 +256,67 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
     rawLength: view.getUint32(12, true),
     keyLength,
     tagsLength,
-    utf16Key: (flags & FLAG_UTF16_KEY) !== 0,
+    utf16Key: flags === FLAG_UTF16_KEY,
     createdAt: view.getFloat64(16, true),
     expiresAt: view.getFloat64(24, true),
     staleUntil: view.getFloat64(32, true),
     version: view.getFloat64(40, true),
   };
-  const { codec, rawLength, dtype } = header;
-  if (codec === 0 && rawLength !== storedLength) throw corrupt("lengths differ without a codec");
-  if (header.serializer === 0 ? !isDtypeLength(dtype, rawLength) : dtype !== 0) {
-    throw unsupported(`type ${dtype} with ${rawLength} bytes`);
-  }
-  if (
-    !(Number.isFinite(header.createdAt) && header.expiresAt <= header.staleUntil &&
-      header.version >= 0)
-  ) {
-    throw corrupt("times are out of order");
-  }
+  checkHeader(header);
   return header;
 }
 
-/**
- * Takes a frame apart after checking all of it.
- *
- * @param frame one whole frame; the parsed payload is a view of it.
- * @throws {CacheError} `"unsupported-format"` for another version, `"corrupt"` for anything else that is not a whole, undamaged frame.
- */
-export function decodeFrame(frame: Uint8Array): ParsedFrame {
-  const header = decodeFrameHeader(frame);
-  if (header.frameLength !== frame.length) throw corrupt("lengths do not add up");
-  const view = new DataView(frame.buffer, frame.byteOffset, FRAME_HEADER_BYTES);
-  if (view.getUint32(56, true) !== crc32(frame.subarray(FRAME_HEADER_BYTES))) {
-    throw corrupt("checksum of the body differs");
+/** Refuses what no writer writes, though its sum be right. */
+function checkHeader(header: FrameHeader): void {
+  const { serializer, codec, dtype, storedLength, rawLength, createdAt, version } = header;
+  if (codec === 0 && rawLength !== storedLength) throw corrupt("lengths differ without a codec");
+  if (serializer !== 0) {
+    if (dtype !== 0) throw corrupt("it has both a serializer and a type");
+  } else if (!isDtype(dtype)) {
+    throw unsupported(`type ${dtype}`);
+  } else if (!isDtypeLength(dtype, rawLength)) {
+    throw corrupt(`${rawLength} bytes are no whole elements of type ${dtype}`);
   }
-  const { storedLength, rawLength, serializer, codec, dtype } = header;
-  const tagsStart = frame.length - header.tagsLength;
-  const keyBytes = frame.subarray(tagsStart - header.keyLength, tagsStart);
-  const { createdAt, expiresAt, staleUntil, version } = header;
-  return {
-    key: decodeKey(keyBytes, header.utf16Key),
-    metadata: {
-      createdAt,
-      expiresAt,
-      staleUntil,
-      version,
-      tags: decodeTags(frame.subarray(tagsStart)),
-    },
-    payload: {
-      bytes: frame.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + storedLength),
-      rawLength,
-      serializer,
-      codec,
-      dtype,
-    },
-  };
+  if (!Number.isFinite(createdAt) || !(header.expiresAt <= header.staleUntil)) {
+    throw corrupt("times are out of order");
+  }
+  if (!Number.isFinite(version) || version < 0) throw corrupt("version stamp is none");
+  if (header.utf16Key && header.keyLength % 2 !== 0) throw corrupt("half a character in the key");
+}
+
+function encodeTags(tags: readonly string[]): Uint8Array {
+  const bytes = encoder.encode(JSON.stringify(tags));
+  if (bytes.length > MAX_TAGS_BYTES) {
+    throw new RangeError(
+      `Cannot encode tags: they hold at most ${MAX_TAGS_BYTES} bytes as JSON: current value has ${bytes.length}`,
+    );
+  }
+  return bytes;
+}
+
+/** Writes text that is ASCII. @returns `false` when it is not, and there may be some of it. */
+function writeAscii(text: string, target: Uint8Array, start: number): boolean {
+  const { length } = text;
+  if (length > LOOP_LENGTH) {
+    return encoder.encodeInto(text, target.subarray(start, start + length)).read === length;
+  }
+  for (let at = 0; at < length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit > 0x7f) return false;
+    target[start + at] = unit;
+  }
+  return true;
+}
+
+/** Tells whether bytes are this text in ASCII; `false` also for text too long to be worth the loop. */
+function isAscii(text: string, bytes: Uint8Array, start: number, end: number): boolean {
+  const { length } = text;
+  if (length !== end - start || length > LOOP_LENGTH) return false;
+  for (let at = 0; at < length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit > 0x7f || unit !== bytes[start + at]) return false;
+  }
+  return true;
 }
 
 function padded(length: number): number {
@@ -279,7 +334,7 @@ function decodeUtf8(bytes: Uint8Array): string {
 function decodeUtf16(bytes: Uint8Array): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let text = "";
-  for (let at = 0; at + 1 < bytes.length; at += 2) {
+  for (let at = 0; at < bytes.length; at += 2) {
     text += String.fromCharCode(view.getUint16(at, true));
   }
   return text;
