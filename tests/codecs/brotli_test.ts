@@ -1,0 +1,4 @@
+import { createBrotliCodec } from "../../codecs/brotli.ts";
+import { codecSuite } from "../codec_suite.ts";
+
+codecSuite("brotli", () => createBrotliCodec());

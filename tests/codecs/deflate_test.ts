@@ -1,0 +1,4 @@
+import { createDeflateCodec } from "../../codecs/deflate.ts";
+import { codecSuite } from "../codec_suite.ts";
+
+codecSuite("deflate", () => createDeflateCodec());

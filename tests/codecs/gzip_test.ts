@@ -1,0 +1,4 @@
+import { createGzipCodec } from "../../codecs/gzip.ts";
+import { codecSuite } from "../codec_suite.ts";
+
+codecSuite("gzip", () => createGzipCodec());

@@ -1,0 +1,4 @@
+import { createZstdCodec } from "../../codecs/zstd.ts";
+import { codecSuite } from "../codec_suite.ts";
+
+codecSuite("zstd", () => createZstdCodec());
