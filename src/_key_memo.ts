@@ -3,19 +3,20 @@ const BUCKETS = 512;
 const BUCKET_SLOTS = 8;
 const SLOTS = BUCKETS * BUCKET_SLOTS;
 
-/** The most characters of text that are kept; with their keys about 2 MiB, twice that for texts beyond Latin-1. */
-const MAX_CHARACTERS = 1 << 20;
+/** The most characters of keys that are kept: 8 MiB, twice that beyond Latin-1, less what the memory tier holds of the same strings. */
+const MAX_CHARACTERS = 1 << 23;
 
-/** The longest text that is kept, so that a few cannot push out all others. */
-const MAX_TEXT_CHARACTERS = 1 << 15;
+/** The longest key that is kept, so that a few cannot push out all others. */
+const MAX_KEY_CHARACTERS = 1 << 17;
 
 /** How many characters, spread over the text, and how many at its end are hashed. */
 const SPREAD_SAMPLES = 12;
 const END_SAMPLES = 6;
 
-/** A text and the key that was made of it. */
+/** A key and what it was made of. */
 interface Joined {
   readonly prefix: string;
+  /** The end of the key, not the string that was given: runtimes let a slice share the memory of the whole. */
   readonly text: string;
   readonly key: string;
 }
@@ -53,14 +54,16 @@ export class KeyMemo {
       }
     }
     const key = prefix + text;
-    if (text.length <= MAX_TEXT_CHARACTERS) this.#keep(start, hash, { prefix, text, key });
+    if (key.length <= MAX_KEY_CHARACTERS) {
+      this.#keep(start, hash, { prefix, text: key.slice(prefix.length), key });
+    }
     return key;
   }
 
   #keep(start: number, hash: number, joined: Joined): void {
     const slot = start + this.#freeSlot(start);
     this.#clear(slot);
-    this.#characters += joined.text.length;
+    this.#characters += joined.key.length;
     while (this.#characters > MAX_CHARACTERS) this.#clear(this.#hand++ % SLOTS);
     this.#slots[slot] = joined;
     this.#hashes[slot] = hash;
@@ -75,7 +78,7 @@ export class KeyMemo {
   }
 
   #clear(slot: number): void {
-    this.#characters -= this.#slots[slot]?.text.length ?? 0;
+    this.#characters -= this.#slots[slot]?.key.length ?? 0;
     this.#slots[slot] = undefined;
   }
 }
