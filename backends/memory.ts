@@ -16,6 +16,8 @@
  * ```
  */
 
+// deno-lint-ignore-file require-await -- what needs no wait still rejects instead of throwing
+
 import { systemClock } from "../src/clock.ts";
 import { ConfigReader, show } from "../src/config.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
