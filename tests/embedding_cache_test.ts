@@ -140,6 +140,17 @@ describe("EmbeddingCache", () => {
     assert.deepEqual(await embeddings.getEmbedding("text", "m"), new Float32Array([1, 2]));
   });
 
+  it("setEmbedding() copies a vector out of memory that threads share before it is checked", async () => {
+    const { cache } = await open();
+    const { recorded, calls } = recordCalls(cache);
+    const shared = new Float32Array(new SharedArrayBuffer(8));
+    shared.set([1, 2]);
+    await new EmbeddingCache(recorded).setEmbedding("text", "m", shared);
+    const stored = calls[0]!.parameters[1] as Float32Array;
+    assert.notEqual(stored.buffer, shared.buffer);
+    assert.deepEqual(stored, new Float32Array([1, 2]));
+  });
+
   const bad: [string, unknown, typeof TypeError | typeof RangeError, RegExp][] = [
     ["a string", "1,2", TypeError, /current value is "1,2"/],
     ["undefined", undefined, TypeError, /current value is undefined/],
