@@ -1,4 +1,5 @@
 import { show } from "./config.ts";
+import { CacheError } from "./errors.ts";
 
 /** Whether something read from a cache is a vector, of a length if that is given. */
 export function isVector(value: unknown, dimensions: number | undefined): value is Float32Array {
@@ -48,6 +49,36 @@ export function toVector(
   return vector;
 }
 
+/**
+ * Makes vectors of what a model returns, all of one length, and checks them.
+ *
+ * @throws {CacheError} `"invalid-result"` naming the index of what is wrong.
+ */
+export function toVectors(
+  vectors: unknown,
+  count: number,
+  dimensions: number | undefined,
+): Float32Array[] {
+  if (!Array.isArray(vectors)) {
+    throw invalid(`model must return an array of vectors: current value is ${show(vectors)}`);
+  }
+  if (vectors.length !== count) {
+    throw invalid(
+      `model must return one vector for each text: it returned ${vectors.length} for ${count}`,
+    );
+  }
+  let length = dimensions;
+  return Array.from(vectors, (value, at) => {
+    try {
+      const vector = toVector(value, length, `vector ${at}`);
+      length ??= vector.length;
+      return vector;
+    } catch (error) {
+      throw invalid((error as Error).message, error);
+    }
+  });
+}
+
 function isNumbers(value: unknown): value is Float32Array | readonly number[] {
   if (value instanceof Float32Array) return true;
   if (!Array.isArray(value)) return false;
@@ -63,4 +94,8 @@ function describe(value: unknown): string {
     return `an array whose element ${at} is ${show(value[at])}`;
   }
   return ArrayBuffer.isView(value) ? `a ${value.constructor.name}` : show(value);
+}
+
+function invalid(reason: string, cause?: unknown): CacheError {
+  return new CacheError("invalid-result", `Cannot cache embeddings: ${reason}`, { cause });
 }

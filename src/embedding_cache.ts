@@ -4,12 +4,14 @@
  * @module
  */
 
-import { canonical } from "./_canonical.ts";
-import { KeyMemo, seedOf } from "./_key_memo.ts";
-import { isVector, toVector } from "./_vector.ts";
+import { KeyMemo } from "./_key_memo.ts";
+import { isVector, toVector, toVectors } from "./_vector.ts";
 import { ConfigReader, parseDuration, show } from "./config.ts";
+import { type EmbeddingModel, type EmbeddingTarget, targetOf } from "./embedding_model.ts";
 import { CacheError } from "./errors.ts";
 import type { Cache, Duration, ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
+
+export type { EmbeddingModel } from "./embedding_model.ts";
 
 /** The methods of a {@linkcode Cache} that an {@linkcode EmbeddingCache} uses. */
 export type EmbeddingStore = Pick<
@@ -35,20 +37,6 @@ export interface EmbeddingCacheOptions {
   readonly dimensions?: number | undefined;
   /** The most texts that the model is given in one call; more become several calls, one after another. @default {Infinity} */
   readonly maxBatch?: number | undefined;
-}
-
-/**
- * What makes a vector differ for the same text: the model's name, and
- * whatever else the program can choose, such as `version`, `task` or `pooling`.
- * A name alone may be given as a string, which is faster.
- */
-export interface EmbeddingModel {
-  /** The model's name. */
-  readonly name: string;
-  /** The length of its vectors, where the model has a choice. */
-  readonly dimensions?: number | undefined;
-  /** More plain data that tells it apart. */
-  readonly [field: string]: unknown;
 }
 
 /** Options of reads from an {@linkcode EmbeddingCache}. */
@@ -90,15 +78,6 @@ export interface EmbeddingCacheStats {
   readonly textsEmbedded: number;
 }
 
-/** A model with its dimensions, as keys and checks need it. */
-interface Target {
-  readonly model: unknown;
-  readonly askedDimensions: number | undefined;
-  readonly dimensions: number | undefined;
-  readonly prefix: string;
-  readonly seed: number;
-}
-
 /**
  * Caches the vectors that a model makes of texts. Vectors come back bit for
  * bit as `Float32Array`, from memory without a copy.
@@ -137,7 +116,7 @@ export class EmbeddingCache {
   readonly #defaultDimensions: number | undefined;
   readonly #maxBatch: number;
   readonly #keys = new KeyMemo();
-  #lastTarget: Target | undefined;
+  #lastTarget: EmbeddingTarget | undefined;
   #hits = 0;
   #misses = 0;
   #modelCalls = 0;
@@ -300,7 +279,7 @@ export class EmbeddingCache {
 
   async #embed(
     keys: readonly string[],
-    target: Target,
+    target: EmbeddingTarget,
     embed: Embed,
     signal: AbortSignal,
   ): Promise<Float32Array[]> {
@@ -310,13 +289,13 @@ export class EmbeddingCache {
       keys.map((key) => key.slice(target.prefix.length)),
       { signal },
     );
-    return checkVectors(vectors, keys.length, target.dimensions);
+    return toVectors(vectors, keys.length, target.dimensions);
   }
 
   async #readOrLoad(
     keys: readonly string[],
     load: ManyLoader<Float32Array>,
-    target: Target,
+    target: EmbeddingTarget,
     options: SetOptions,
   ): Promise<Float32Array[]> {
     const values = await this.#readOrLoadBatches(keys, load, options);
@@ -378,7 +357,7 @@ export class EmbeddingCache {
     };
   }
 
-  #keysOf(target: Target, texts: readonly string[]): string[] {
+  #keysOf(target: EmbeddingTarget, texts: readonly string[]): string[] {
     if (!Array.isArray(texts)) {
       throw new TypeError(
         `Cannot embed: 'texts' must be an array of strings: current value is ${show(texts)}`,
@@ -387,7 +366,7 @@ export class EmbeddingCache {
     return Array.from(texts, (text, at) => this.#keyOf(target, text, at));
   }
 
-  #keyOf(target: Target, text: string, at?: number): string {
+  #keyOf(target: EmbeddingTarget, text: string, at?: number): string {
     if (typeof text !== "string") {
       const name = at === undefined ? "text" : `texts[${at}]`;
       throw new TypeError(
@@ -397,85 +376,19 @@ export class EmbeddingCache {
     return this.#keys.join(target.prefix, target.seed, text);
   }
 
-  #targetOf(model: string | EmbeddingModel, askedDimensions: number | undefined): Target {
+  #targetOf(model: string | EmbeddingModel, askedDimensions: number | undefined): EmbeddingTarget {
     const last = this.#lastTarget;
     if (last !== undefined && last.model === model && last.askedDimensions === askedDimensions) {
       return last;
     }
-    const target = this.#makeTarget(model, askedDimensions);
+    const target = targetOf(model, askedDimensions, this.#prefix, this.#defaultDimensions);
     // An object may be changed before it is given again.
     if (typeof model === "string") this.#lastTarget = target;
     return target;
-  }
-
-  #makeTarget(model: string | EmbeddingModel, askedDimensions: number | undefined): Target {
-    const subject = "Cannot make embedding key";
-    const isName = typeof model === "string";
-    if (!isName && (typeof model !== "object" || model === null)) {
-      throw new TypeError(
-        `${subject}: 'model' must be a string or an object with a name: current value is ${
-          show(model)
-        }`,
-      );
-    }
-    const { name, dimensions: ownDimensions, ...others } = isName ? { name: model } : model;
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(
-        `${subject}: 'model' must have a non-empty string as name: current value is ${show(name)}`,
-      );
-    }
-    const reader = new ConfigReader(
-      subject,
-      { dimensions: askedDimensions ?? ownDimensions ?? this.#defaultDimensions },
-      ["dimensions"],
-    );
-    const dimensions = reader.integer("dimensions", { min: 1 });
-    if (ownDimensions !== undefined && ownDimensions !== dimensions) {
-      throw new RangeError(
-        `${subject}: 'dimensions' differs from that of 'model': current values are ${dimensions} and ${
-          show(ownDimensions)
-        }`,
-      );
-    }
-    // Each part says where it ends: the name by its quote, traits by their brace, digits by the colon.
-    const traits = canonical(others, subject, "model");
-    const prefix = `${this.#prefix}:${JSON.stringify(name)}${traits === "{}" ? "" : traits}${
-      dimensions === undefined ? "" : `#${dimensions}`
-    }:`;
-    return { model, askedDimensions, dimensions, prefix, seed: seedOf(prefix) };
   }
 }
 
 /** What the cache beneath needs of the options; nothing where that is all, for it has a faster way then. */
 function signalOf(options: EmbeddingReadOptions | undefined): ReadOptions | undefined {
   return options?.signal === undefined ? undefined : { signal: options.signal };
-}
-
-function checkVectors(
-  vectors: unknown,
-  count: number,
-  dimensions: number | undefined,
-): Float32Array[] {
-  if (!Array.isArray(vectors)) {
-    throw invalid(`model must return an array of vectors: current value is ${show(vectors)}`);
-  }
-  if (vectors.length !== count) {
-    throw invalid(
-      `model must return one vector for each text: it returned ${vectors.length} for ${count}`,
-    );
-  }
-  let length = dimensions;
-  return Array.from(vectors, (value, at) => {
-    try {
-      const vector = toVector(value, length, `vector ${at}`);
-      length ??= vector.length;
-      return vector;
-    } catch (error) {
-      throw invalid((error as Error).message, error);
-    }
-  });
-}
-
-function invalid(reason: string, cause?: unknown): CacheError {
-  return new CacheError("invalid-result", `Cannot cache embeddings: ${reason}`, { cause });
 }
