@@ -1,5 +1,8 @@
 import type { Clock } from "./types.ts";
 
+/** The longest wait of a timer; runtimes call back at once for a longer one. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
+
 /** How many cheap readings may follow one exact reading. */
 const READINGS_BEFORE_REFRESH = 64;
 
@@ -39,12 +42,20 @@ export class SystemClock implements Clock {
 
   /** Calls back once after `delay` milliseconds, without keeping the process alive. */
   schedule(callback: () => void, delay: number): () => void {
-    const timer: unknown = setTimeout(callback, delay);
+    const wait = Math.min(delay, MAX_WAIT_MS);
+    let cancelRest: (() => void) | undefined;
+    const timer: unknown = setTimeout(() => {
+      if (delay <= MAX_WAIT_MS) callback();
+      else cancelRest = this.schedule(callback, delay - wait);
+    }, wait);
     // Servers return an object that can be told not to hold the process; browsers a number.
     if (typeof timer === "object" && timer !== null && "unref" in timer) {
       (timer as { unref(): void }).unref();
     }
-    return () => clearTimeout(timer as number);
+    return () => {
+      clearTimeout(timer as number);
+      cancelRest?.();
+    };
   }
 }
 

@@ -122,14 +122,14 @@ export class ConfigReader {
     const value = this.#config[field];
     if (value === undefined) return undefined;
     if (typeof value === "number") {
-      if (!(value > 0)) this.#failRange(field, "must be a positive number of bytes");
+      if (!(value >= 1)) this.#failRange(field, "must be a positive number of bytes");
       return Math.floor(value);
     }
     const bytes = typeof value === "string" ? parseAmount(value, SIZE_UNITS) : undefined;
     if (bytes === undefined) {
       this.#fail(field, 'must be a number of bytes or a string such as "64MB"');
     }
-    if (!(bytes > 0)) this.#failRange(field, "must be positive");
+    if (!(bytes >= 1)) this.#failRange(field, "must be at least 1 byte");
     return Math.floor(bytes);
   }
 
@@ -144,7 +144,9 @@ export class ConfigReader {
       );
     }
     if (typeof mebibytes !== "number") this.#fail("maxSizeMb", "must be a positive number");
-    if (!(mebibytes > 0)) this.#failRange("maxSizeMb", "must be a positive number");
+    if (!(mebibytes * BYTES_PER_MIB >= 1)) {
+      this.#failRange("maxSizeMb", "must be a positive number");
+    }
     return Math.floor(mebibytes * BYTES_PER_MIB);
   }
 

@@ -13,14 +13,14 @@ const OPEN = 0x5b;
 const CLOSE = 0x5d;
 const BACKSLASH = 0x5c;
 const CARET = 0x5e;
-const BANG = 0x21;
 const DASH = 0x2d;
 
 /**
  * Makes a test for keys from a glob, as Redis reads globs: `*` is any run of
  * characters, also none and also across separators; `?` is one character;
- * `[abc]`, `[a-z]` and `[^abc]` are one of or none of a set; a backslash takes
- * the next character as it is. A character is a UTF-16 code unit.
+ * `[abc]`, `[a-z]` and `[^abc]` are one of or none of a set, which the pattern's
+ * end closes if no bracket does; a backslash takes the next character as it is.
+ * A character is a UTF-16 code unit.
  *
  * Matching takes at most the product of both lengths, whatever the pattern.
  *
@@ -71,7 +71,7 @@ function parse(pattern: string): Token[] {
       if (tokens.at(-1) !== "any-run") tokens.push("any-run");
     } else if (unit === QUESTION) {
       tokens.push(() => true);
-    } else if (unit === OPEN && pattern.indexOf("]", at + 2) > 0) {
+    } else if (unit === OPEN) {
       const set = parseSet(pattern, at + 1);
       tokens.push(set.test);
       at = set.end;
@@ -85,25 +85,21 @@ function parse(pattern: string): Token[] {
   return tokens;
 }
 
-/** Reads a set whose first member stands at `start`; a set without an end is closed by the pattern's. */
+/** Reads a set whose first member stands at `start`. As in Redis, a range may end in any character, be it a bracket. */
 function parseSet(
   pattern: string,
   start: number,
 ): { test: (unit: number) => boolean; end: number } {
-  const first = pattern.charCodeAt(start);
-  const negated = first === CARET || first === BANG;
+  const negated = pattern.charCodeAt(start) === CARET;
   const ranges: [low: number, high: number][] = [];
   let at = negated ? start + 1 : start;
   for (; at < pattern.length && pattern.charCodeAt(at) !== CLOSE; at++) {
-    if (pattern.charCodeAt(at) === BACKSLASH && at + 1 < pattern.length) at++;
-    const low = pattern.charCodeAt(at);
+    let low = pattern.charCodeAt(at);
     let high = low;
-    if (
-      pattern.charCodeAt(at + 1) === DASH && at + 2 < pattern.length &&
-      pattern.charCodeAt(at + 2) !== CLOSE
-    ) {
+    if (low === BACKSLASH && at + 1 < pattern.length) {
+      low = high = pattern.charCodeAt(++at);
+    } else if (pattern.charCodeAt(at + 1) === DASH && at + 2 < pattern.length) {
       at += 2;
-      if (pattern.charCodeAt(at) === BACKSLASH && at + 1 < pattern.length) at++;
       high = pattern.charCodeAt(at);
     }
     ranges.push(low <= high ? [low, high] : [high, low]);

@@ -1,4 +1,4 @@
-import { CacheError } from "../errors.ts";
+import { CacheError, isCacheError } from "../errors.ts";
 import { codecById, serializerById } from "../formats.ts";
 import { andThen, type MaybePromise } from "../maybe_promise.ts";
 import type { Codec, Serializer } from "../types.ts";
@@ -28,6 +28,7 @@ export class EntryContent {
   #value: unknown;
   #payload: MaybePromise<Payload> | undefined;
   #format: WriteFormat | undefined;
+  #decoding: Promise<unknown> | undefined;
 
   private constructor(
     hasValue: boolean,
@@ -64,7 +65,23 @@ export class EntryContent {
 
   /** The value, decoded on the first call; a promise only where a codec or its loading needs one. */
   value(maxDecodedBytes: number): MaybePromise<unknown> {
-    return this.#hasValue ? this.#value : this.#decode(this.#payload as Payload, maxDecodedBytes);
+    if (this.#hasValue) return this.#value;
+    const payload = this.#payload as Payload;
+    // Before anything that waits, so that readers with different limits can share one decoding.
+    if (payload.codec !== 0 && payload.rawLength > maxDecodedBytes) {
+      throw new CacheError(
+        "decoded-size",
+        `Cannot decode value: it claims ${payload.rawLength} bytes, the limit is ${maxDecodedBytes}: raise 'maxDecodedBytes' if that is right`,
+      );
+    }
+    if (this.#decoding !== undefined) return this.#decoding;
+    const value = this.#decode(payload);
+    if (value instanceof Promise) {
+      const done = (): void => this.#decoding = undefined;
+      value.then(done, done);
+      this.#decoding = value;
+    }
+    return value;
   }
 
   /** The bytes, encoded on the first call; a promise only where a codec needs one. */
@@ -87,14 +104,14 @@ export class EntryContent {
     return new EntryContent(true, this.#value, undefined, this.#format);
   }
 
-  #decode(payload: Payload, maxDecodedBytes: number): MaybePromise<unknown> {
+  #decode(payload: Payload): MaybePromise<unknown> {
     return andThen(
       findCodec(payload.codec),
       (codec) =>
         andThen(
           findSerializer(payload.serializer),
           (serializer) =>
-            andThen(decompress(payload, codec, maxDecodedBytes), (bytes) => {
+            andThen(decompress(payload, codec), (bytes) => {
               this.#value = serializer === undefined
                 ? viewBinary(payload.dtype, bytes)
                 : deserialize(serializer, bytes);
@@ -161,26 +178,37 @@ function findSerializer(id: number): MaybePromise<Serializer | undefined> {
   return serializer;
 }
 
-function decompress(
-  payload: Payload,
-  codec: Codec | undefined,
-  maxDecodedBytes: number,
-): MaybePromise<Uint8Array> {
+function decompress(payload: Payload, codec: Codec | undefined): MaybePromise<Uint8Array> {
   if (codec === undefined) return payload.bytes;
-  if (payload.rawLength > maxDecodedBytes) {
+  const { rawLength } = payload;
+  const refuse = (cause: unknown): never => {
+    if (isCacheError(cause)) throw cause;
+    throw new CacheError("corrupt", `Cannot decode value: bytes are not ${codec.name}`, {
+      codec: codec.name,
+      cause,
+    });
+  };
+  const check = (bytes: Uint8Array): Uint8Array => {
+    if (bytes.length === rawLength) return bytes;
     throw new CacheError(
       "decoded-size",
-      `Cannot decode value: it claims ${payload.rawLength} bytes, the limit is ${maxDecodedBytes}: raise 'maxDecodedBytes' if that is right`,
+      `Cannot decode value: it decodes to ${bytes.length} bytes instead of ${rawLength}`,
       { codec: codec.name },
     );
+  };
+  try {
+    const bytes = codec.decode(payload.bytes, { length: rawLength });
+    return bytes instanceof Promise ? bytes.then(check, refuse) : check(bytes);
+  } catch (cause) {
+    return refuse(cause);
   }
-  return codec.decode(payload.bytes, { length: payload.rawLength });
 }
 
 function deserialize(serializer: Serializer, bytes: Uint8Array): unknown {
   try {
     return serializer.decode(bytes);
   } catch (cause) {
+    if (isCacheError(cause)) throw cause;
     throw new CacheError("corrupt", `Cannot decode value: bytes are not ${serializer.name}`, {
       codec: serializer.name,
       cause,
