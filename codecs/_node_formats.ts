@@ -1,6 +1,6 @@
 import type { Codec } from "../src/types.ts";
 import { createNodeZlibCodec, type NodeZlib } from "./_node_zlib.ts";
-import { checkDeflateRatio, checkGzip } from "./_zlib_checks.ts";
+import { checkGzip, checkZlib } from "./_zlib_checks.ts";
 import { checkZstdFrame } from "./_zstd_frame.ts";
 
 /** gzip by `node:zlib`. */
@@ -21,7 +21,7 @@ export function nodeDeflate(zlib: NodeZlib, level: number): Codec {
     id: 4,
     compress: (bytes, chunkSize) => zlib.deflateSync(bytes, { level, chunkSize }),
     decompress: (bytes, options) => zlib.inflateSync(bytes, options),
-    check: (bytes, length) => checkDeflateRatio("deflate", bytes, length),
+    check: checkZlib,
   });
 }
 

@@ -9,6 +9,8 @@ export interface StreamFormat {
   readonly format: CompressionFormat;
   /** Looks at the bytes before they are decoded; throws what is wrong with them. */
   readonly check?: (bytes: Uint8Array, length: number) => void;
+  /** Looks at the bytes and what came out of them; throws what is wrong. */
+  readonly verify?: (bytes: Uint8Array, decoded: Uint8Array) => void;
 }
 
 /** Input of one step. A step of deflate makes at most 1032 times as much, so what a bomb can pile up is 1 MiB. */
@@ -20,15 +22,18 @@ export function hasCompressionStreams(): boolean {
 }
 
 /** Makes a codec of `CompressionStream` and `DecompressionStream`, which know no levels. */
-export function createStreamCodec({ name, id, format, check }: StreamFormat): Codec {
+export function createStreamCodec({ name, id, format, check, verify }: StreamFormat): Codec {
   return {
     name,
     id,
     encode(bytes) {
-      return collect(new CompressionStream(format), bytes, bytes.length || 1, Infinity);
+      // A copy: the caller may change its bytes while the stream still holds them.
+      const raw = bytes.slice();
+      return collect(new CompressionStream(format), raw, raw.length || 1, Infinity);
     },
-    async decode(bytes, { length }) {
-      check?.(bytes, length);
+    async decode(encoded, { length }) {
+      check?.(encoded, length);
+      const bytes = encoded.slice();
       let decoded: Uint8Array;
       try {
         decoded = await collect(new DecompressionStream(format), bytes, STEP_BYTES, length);
@@ -39,6 +44,7 @@ export function createStreamCodec({ name, id, format, check }: StreamFormat): Co
       if (decoded.length !== length) {
         throw wrongSize(name, `it yields ${decoded.length} bytes, not ${length}`);
       }
+      verify?.(bytes, decoded);
       return decoded;
     },
   };
@@ -49,7 +55,7 @@ class TooLong extends Error {}
 /** Runs bytes through a transform, `step` bytes at a time, until more than `limit` have come out. */
 async function collect(
   transform: CompressionStream | DecompressionStream,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   step: number,
   limit: number,
 ): Promise<Uint8Array> {
@@ -82,12 +88,11 @@ async function collect(
 
 async function feed(
   writer: WritableStreamDefaultWriter<BufferSource>,
-  bytes: Uint8Array,
+  bytes: Uint8Array<ArrayBuffer>,
   step: number,
 ): Promise<void> {
   for (let at = 0; at < bytes.length; at += step) {
-    // A copy: the caller may change its bytes while the stream still holds them.
-    await writer.write(bytes.slice(at, at + step));
+    await writer.write(bytes.subarray(at, at + step));
   }
   await writer.close();
 }
