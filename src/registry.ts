@@ -1,4 +1,5 @@
 import { BUILTIN_BACKENDS } from "./builtins.ts";
+import { show } from "./config.ts";
 import { CacheError } from "./errors.ts";
 import { nearestName } from "./nearest_name.ts";
 import type { BackendContext, BackendFactory, CacheBackend } from "./types.ts";
@@ -77,7 +78,7 @@ export class CacheBackendRegistry {
       throw new TypeError(
         `Cannot open backend: 'type' must be one of ${
           this.types().map((known) => `"${known}"`).join(", ")
-        }: current value is ${JSON.stringify(type)}${hint}`,
+        }: current value is ${show(type)}${hint}`,
       );
     }
     const factory = registered.get(type) ?? await loadBuiltin(type);

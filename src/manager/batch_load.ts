@@ -47,6 +47,7 @@ export class BatchLoad<T> {
     const controller = new AbortController();
     const result = Promise.resolve().then(() => {
       this.#gathering = undefined;
+      controller.signal.throwIfAborted();
       return this.#loadAll(keys, controller.signal);
     });
     return this.#gathering = { keys, controller, wanted: 0, result };

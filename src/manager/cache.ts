@@ -103,7 +103,7 @@ export interface Cache {
   /** Writes many values, asking each tier once; the last of equal keys counts. @returns whether every tier that should hold them does. */
   setMany(entries: readonly SetEntry[], options?: OperationOptions): Promise<boolean>;
 
-  /** Removes many keys, asking each tier once. @returns how many of them were there. */
+  /** Removes many keys, asking each tier once. @returns how many of them were there, counted in the tier that held most. */
   deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number>;
 
   /**
@@ -133,7 +133,7 @@ export interface Cache {
   deleteByTag(tag: string, options?: OperationOptions): Promise<void>;
 
   /**
-   * Reads from memory only, at once and without counting as a use.
+   * Reads from memory only, at once and without counting as a use. Fails when the cache is closed.
    *
    * @returns the value, or `undefined` when the memory tier does not have it.
    */

@@ -3,15 +3,12 @@ import { useNativeCrc32 } from "../entry/checksum.ts";
 import { type CacheEvents, type CacheListener, EventHub } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import { CacheBackendRegistry } from "../registry.ts";
-import type { CacheBackend } from "../types.ts";
-import {
-  type CacheManagerOptions,
-  type ResolvedOptions,
-  resolveOptions,
-} from "./cache_manager_options.ts";
+import type { CacheBackend, Clock } from "../types.ts";
+import { backendFlaw, isBackend } from "./backend_shape.ts";
+import { type CacheManagerOptions, resolveOptions } from "./cache_manager_options.ts";
 import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
-import { type CacheCore, ScopedCache } from "./scoped_cache.ts";
+import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
 import { Tier } from "./tier.ts";
 import { TierStack } from "./tier_stack.ts";
 
@@ -44,7 +41,8 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   }
 
   /**
-   * Opens the tiers, and closes those that are open again when one of them cannot be.
+   * Opens the tiers. When one of them cannot be, those that it has opened are
+   * closed again; ready-made backends stay their owner's.
    *
    * @param options the tiers and how values are written.
    * @throws {TypeError} for an option of a wrong type or an unknown name.
@@ -55,20 +53,24 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
     const resolved = await resolveOptions(options);
     const events = new EventHub();
     const backends: CacheBackend[] = [];
+    const opened: CacheBackend[] = [];
     try {
       for (const { source } of resolved.tiers) {
-        backends.push(await openBackend(source, resolved, events));
+        const isReady = isBackend(source);
+        const backend = isReady ? source : await openBackend(source, resolved.clock, events);
+        if (!isReady) opened.push(backend);
+        backends.push(backend);
       }
       assertDistinctNames(backends);
     } catch (error) {
-      await Promise.allSettled(backends.map((backend) => backend.close?.()));
+      await Promise.allSettled(opened.map(async (backend) => await backend.close?.()));
       throw error;
     }
     const { clock } = resolved;
     const tiers = backends.map((backend, at) =>
       new Tier(backend, resolved.tiers[at]!.limits, clock, events)
     );
-    if (tiers.some((tier) => tier.inProcess === undefined)) {
+    if (!tiers.every((tier) => tier.isInProcess)) {
       const native = await loadNativeCrc32();
       if (native !== undefined) useNativeCrc32(native);
     }
@@ -93,13 +95,15 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   }
 
   /** What the cache and its tiers did and hold. */
-  getStats(): Promise<CacheStats> {
-    return this.#core.stack.getStats();
+  async getStats(): Promise<CacheStats> {
+    assertOpen(this.#core, "read the statistics");
+    return await this.#core.stack.getStats();
   }
 
   /** Resolves when everything acknowledged so far is durable. */
-  flush(): Promise<void> {
-    return this.#core.stack.flush();
+  async flush(): Promise<void> {
+    assertOpen(this.#core, "flush");
+    await this.#core.stack.flush();
   }
 
   /** Drains and closes every tier. Calls after it fail; another `close` waits for the first. */
@@ -115,18 +119,21 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
 }
 
 async function openBackend(
-  source: ResolvedOptions["tiers"][number]["source"],
-  { clock }: ResolvedOptions,
+  config: { readonly type: string },
+  clock: Clock,
   events: EventHub,
 ): Promise<CacheBackend> {
-  if (!("type" in source)) return source as CacheBackend;
-  let name = source.type;
-  const backend = await CacheBackendRegistry.create(source, {
+  let { type: name } = config;
+  const backend: unknown = await CacheBackendRegistry.create({ ...config }, {
     clock,
     report: (report) => events.report(name, report),
   });
-  name = backend.name;
-  return backend;
+  const flaw = isBackend(backend) ? backendFlaw(backend) : "it is no object with get and set";
+  if (flaw !== undefined) {
+    throw new TypeError(`Cannot open cache: factory of "${name}" gave no CacheBackend: ${flaw}`);
+  }
+  ({ name } = backend as CacheBackend);
+  return backend as CacheBackend;
 }
 
 function assertDistinctNames(backends: readonly CacheBackend[]): void {

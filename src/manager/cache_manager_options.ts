@@ -1,10 +1,21 @@
+import { BUILTIN_CODECS, BUILTIN_SERIALIZERS, type NumberedBuiltin } from "../builtins.ts";
 import { ConfigReader, show, TIER_FIELDS } from "../config.ts";
 import { DEFAULT_MAX_DECODED_BYTES, type WriteFormat } from "../entry/content.ts";
 import { systemClock } from "../clock.ts";
-import { codecByName, codecNames, serializerByName, serializerNames } from "../formats.ts";
+import {
+  codecById,
+  codecByName,
+  codecNames,
+  registerCodec,
+  registerSerializer,
+  serializerById,
+  serializerByName,
+  serializerNames,
+} from "../formats.ts";
 import type { CacheBackend, Clock, Codec, Serializer } from "../types.ts";
+import { backendFlaw, isBackend } from "./backend_shape.ts";
 import type { Duration } from "./cache.ts";
-import type { TierLimits } from "./tier.ts";
+import type { TierLimits } from "./tier_limits.ts";
 
 /** Fields that every tier's config may have beside its backend's own. */
 export interface TierConfig {
@@ -72,6 +83,28 @@ const SUBJECT = "Cannot open cache";
 const DEFAULT_DEADLINE_MS = 5000;
 const DEFAULT_COMPRESSION_MIN_BYTES = 1024;
 
+const DEFAULT_SERIALIZER = "structured";
+const DEFAULT_CODEC = "lz4";
+
+/** Where codecs, or serializers, are known. */
+interface FormatKind<T> {
+  readonly builtins: Readonly<Record<string, NumberedBuiltin<T>>>;
+  readonly byId: (id: number) => T | Promise<T> | undefined;
+  readonly register: (format: T) => void;
+}
+
+const SERIALIZERS: FormatKind<Serializer> = {
+  builtins: BUILTIN_SERIALIZERS,
+  byId: serializerById,
+  register: registerSerializer,
+};
+
+const CODECS: FormatKind<Codec> = {
+  builtins: BUILTIN_CODECS,
+  byId: codecById,
+  register: registerCodec,
+};
+
 const FIELDS = [
   "backends",
   "defaultTtl",
@@ -101,7 +134,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     );
   }
   const clock = reader.raw("clock");
-  if (clock !== undefined && typeof (clock as Partial<Clock> | null)?.now !== "function") {
+  if (clock !== undefined && !isClock(clock)) {
     throw new TypeError(`${SUBJECT}: 'clock' must be a Clock: current value is ${show(clock)}`);
   }
   return {
@@ -109,14 +142,17 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     defaultTtl: reader.duration("defaultTtl") ?? Infinity,
     maxDecodedBytes: reader.bytes("maxDecodedBytes") ?? DEFAULT_MAX_DECODED_BYTES,
     asksBackends: reader.boolean("enableStats") ?? true,
-    clock: clock as Clock | undefined ?? systemClock,
+    clock: clock ?? systemClock,
     format: await resolveFormat(reader),
   };
 }
 
 function resolveTier(tier: unknown, at: number): ResolvedTier {
   const subject = `${SUBJECT}: backends[${at}]`;
-  if (isBackend(tier)) return { source: tier, limits: tierLimits(subject, {}) };
+  if (isBackend(tier)) {
+    assertWhole(subject, tier);
+    return { source: tier, limits: tierLimits(subject, {}) };
+  }
   if (typeof tier !== "object" || tier === null) {
     throw new TypeError(
       `${subject} must be a config object or a CacheBackend: current value is ${show(tier)}`,
@@ -134,6 +170,7 @@ function resolveTier(tier: unknown, at: number): ResolvedTier {
       );
     }
     new ConfigReader(subject, source, ["backend"]);
+    assertWhole(subject, backend);
     return { source: backend, limits };
   }
   if (typeof source["type"] !== "string") {
@@ -154,31 +191,62 @@ function tierLimits(subject: string, config: TierConfig): TierLimits {
 }
 
 async function resolveFormat(reader: ConfigReader): Promise<WriteFormat> {
-  const serializer = reader.raw("serializationFormat") ?? "structured";
+  const serializer = reader.raw("serializationFormat");
   const compression = reader.raw("compression");
-  const enabled = reader.boolean("enableCompression") ?? compression !== undefined;
-  const codec = compression ?? "lz4";
+  const isEnabled = reader.boolean("enableCompression") ?? compression !== undefined;
+  // Also checked where it is not used.
+  const codec = isFormat<Codec>(compression)
+    ? registered("compression", compression, CODECS)
+    : reader.oneOf("compression", codecNames()) ?? DEFAULT_CODEC;
   return {
-    serializer: isFormat<Serializer>(serializer) ? serializer : await serializerByName(
-      reader.oneOf("serializationFormat", serializerNames()) ?? "structured",
-    ),
-    codec: !enabled
-      ? undefined
-      : isFormat<Codec>(codec)
-      ? codec
-      : await codecByName(reader.oneOf("compression", codecNames()) ?? "lz4"),
+    serializer: isFormat<Serializer>(serializer)
+      ? registered("serializationFormat", serializer, SERIALIZERS)
+      : await serializerByName(
+        reader.oneOf("serializationFormat", serializerNames()) ?? DEFAULT_SERIALIZER,
+      ),
+    codec: !isEnabled ? undefined : typeof codec === "string" ? await codecByName(codec) : codec,
     compressionMinBytes: reader.bytes("compressionMinBytes") ?? DEFAULT_COMPRESSION_MIN_BYTES,
   };
 }
 
-function isBackend(value: unknown): value is CacheBackend {
-  const backend = value as Partial<CacheBackend> | null;
-  return typeof backend === "object" && backend !== null && typeof backend.get === "function" &&
-    typeof backend.set === "function" && typeof backend.name === "string";
+/** A codec or serializer of the caller's own. What it writes must be readable, so it is registered unless one like it is. */
+function registered<T extends Codec | Serializer>(
+  field: string,
+  format: T,
+  { builtins, byId, register }: FormatKind<T>,
+): T {
+  const { id, name } = format;
+  if (Object.hasOwn(builtins, name) && builtins[name]!.id === id) return format;
+  try {
+    register(format);
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw new RangeError(`${SUBJECT}: '${field}': ${error.message}`, { cause: error });
+    }
+    const holder = byId(id);
+    if (holder === undefined || holder instanceof Promise || holder.name !== name) {
+      throw new TypeError(`${SUBJECT}: '${field}': ${(error as TypeError).message}`, {
+        cause: error,
+      });
+    }
+  }
+  return format;
+}
+
+function assertWhole(subject: string, backend: CacheBackend): void {
+  const flaw = backendFlaw(backend);
+  if (flaw !== undefined) throw new TypeError(`${subject} is no CacheBackend: ${flaw}`);
+}
+
+function isClock(value: unknown): value is Clock {
+  const clock = value as Partial<Clock> | null;
+  return typeof clock?.now === "function" && typeof clock.recent === "function" &&
+    typeof clock.schedule === "function";
 }
 
 function isFormat<T extends Codec | Serializer>(value: unknown): value is T {
   const format = value as Partial<Codec> | null;
   return typeof format === "object" && format !== null && typeof format.encode === "function" &&
-    typeof format.decode === "function" && typeof format.id === "number";
+    typeof format.decode === "function" && typeof format.id === "number" &&
+    typeof format.name === "string";
 }

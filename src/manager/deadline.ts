@@ -1,6 +1,9 @@
 import { CacheError } from "../errors.ts";
 import type { Clock, OperationOptions } from "../types.ts";
 
+/** The longest that a timer of the runtimes can wait; one set for longer fires at once. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
+
 /** One operation under way; it is the options that the backend gets. */
 class GuardedOperation implements OperationOptions {
   readonly name: string;
@@ -96,7 +99,8 @@ export class Deadlines {
   #arm(oldest: GuardedOperation): void {
     if (oldest.dueAt === Infinity) return;
     this.#armed = true;
-    this.#clock.schedule(() => this.#expire(), Math.max(0, oldest.dueAt - this.#clock.now()));
+    const wait = Math.max(0, oldest.dueAt - this.#clock.now());
+    this.#clock.schedule(() => this.#expire(), Math.min(wait, MAX_WAIT_MS));
   }
 
   #expire(): void {

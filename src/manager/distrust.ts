@@ -3,6 +3,9 @@ import { compileGlob } from "../glob.ts";
 /** Keys remembered one by one; with more, all keys of the tier are distrusted. */
 const MAX_KEYS = 65_536;
 
+/** Failed clears remembered one by one; with more, all keys of the tier are distrusted. */
+const MAX_CLEARS = 64;
+
 /** A clear that failed. */
 interface FailedClear {
   readonly pattern: string | undefined;
@@ -18,6 +21,14 @@ export interface WriteIntent {
   failed(): void;
 }
 
+/** The outcome of a clear, to be told as that of a {@linkcode WriteIntent}. */
+export interface ClearIntent {
+  /** The store holds nothing that matches, unless an earlier write of one of some keys takes effect yet. */
+  succeeded(stragglers: ReadonlySet<string>): void;
+  /** What the store holds is not known. */
+  failed(): void;
+}
+
 /**
  * The keys under which a store may still hold what should be gone, because a
  * write, delete or clear of them failed. A later success mends a key.
@@ -27,7 +38,7 @@ export class Distrust {
   /** The order of the last failed write of each key. */
   readonly #failed = new Map<string, number>();
   #failedClears: FailedClear[] = [];
-  /** The order of the last successful write of each key since the first failed clear. */
+  /** The order of the last successful write of each key that a failed clear concerns. */
   readonly #mended = new Map<string, number>();
 
   /** Whether nothing is distrusted. */
@@ -43,7 +54,7 @@ export class Distrust {
     return this.#failedClears.some((clear) => clear.order > mended && clear.matches(key));
   }
 
-  /** Begins a write of keys. */
+  /** Begins a write of keys; it counts as later than all that began before it. */
   begin(keys: readonly string[]): WriteIntent {
     const order = ++this.#order;
     return {
@@ -57,38 +68,52 @@ export class Distrust {
     };
   }
 
-  /** A clear failed: all that match are distrusted. */
-  addMatching(pattern: string | undefined): void {
+  /** Begins a clear; it counts as later than all that began before it. */
+  beginClear(pattern: string | undefined): ClearIntent {
+    const order = ++this.#order;
     const matches = pattern === undefined ? () => true : compileGlob(pattern);
-    this.#failedClears = this.#failedClears.filter((clear) => clear.pattern !== pattern);
-    this.#failedClears.push({ pattern, matches, order: ++this.#order });
-  }
-
-  /** A clear succeeded. */
-  cleared(pattern: string | undefined): void {
-    if (this.isEmpty) return;
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
-    for (const key of this.#failed.keys()) {
-      if (matches(key)) this.#failed.delete(key);
-    }
-    this.#failedClears = pattern === undefined
-      ? []
-      : this.#failedClears.filter((clear) => clear.pattern !== pattern);
-    if (this.#failedClears.length === 0) this.#mended.clear();
+    return {
+      succeeded: (stragglers) => {
+        for (const [key, failedAt] of this.#failed) {
+          if (failedAt < order && matches(key)) this.#failed.delete(key);
+        }
+        this.#failedClears = this.#failedClears.filter((clear) =>
+          clear.order > order || (pattern !== undefined && clear.pattern !== pattern)
+        );
+        if (this.#failedClears.length === 0) this.#mended.clear();
+        for (const key of stragglers) if (matches(key)) this.#fail(key, order);
+      },
+      failed: () => this.#failClear({ pattern, matches, order }),
+    };
   }
 
   #succeed(key: string, order: number): void {
     // A success that is older than the failure says nothing about what followed it.
     if ((this.#failed.get(key) ?? Infinity) <= order) this.#failed.delete(key);
-    if (this.#failedClears.length > 0) this.#mended.set(key, order);
+    if (!this.#failedClears.some((clear) => clear.matches(key))) return;
+    this.#mended.set(key, Math.max(order, this.#mended.get(key) ?? 0));
+    // Whatever is forgotten here is distrusted again, which costs a miss.
+    if (this.#mended.size > MAX_KEYS) this.#mended.clear();
   }
 
   #fail(key: string, order: number): void {
     this.#failed.set(key, Math.max(order, this.#failed.get(key) ?? 0));
-    this.#mended.delete(key);
     if (this.#failed.size > MAX_KEYS) {
       this.#failed.clear();
-      this.addMatching(undefined);
+      this.#failAll();
     }
+  }
+
+  #failClear(failed: FailedClear): void {
+    this.#failedClears = this.#failedClears.filter((clear) => clear.pattern !== failed.pattern);
+    this.#failedClears.push(failed);
+    if (this.#failedClears.length > MAX_CLEARS) {
+      this.#failedClears = [];
+      this.#failAll();
+    }
+  }
+
+  #failAll(): void {
+    this.#failClear({ pattern: undefined, matches: () => true, order: ++this.#order });
   }
 }

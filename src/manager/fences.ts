@@ -2,23 +2,43 @@
 interface Fence {
   tickets: number;
   generation: number;
+  /** Writes and deletes of the key that have not ended yet. */
+  writes: number;
 }
 
 /** Says whether what began when it was issued may still be stored. */
 export class Ticket {
+  /** Whether no write of the key was under way when it was issued. */
+  readonly isClean: boolean;
   readonly #fence: Fence;
-  readonly #generation: number;
   readonly #release: () => void;
+  #generation: number;
 
-  constructor(fence: Fence, release: () => void) {
+  /** @param release called once, by {@linkcode Ticket.close}. */
+  constructor(fence: Fence, isClean: boolean, release: () => void) {
     this.#fence = fence;
     this.#generation = fence.generation;
+    this.isClean = isClean;
     this.#release = release;
   }
 
   /** False once its key was written, deleted or cleared. */
   get isValid(): boolean {
     return this.#fence.generation === this.#generation;
+  }
+
+  /**
+   * Whether no write of the key was under way at any time since it was issued.
+   * If one was, a tier may have been read before that write came to it, and
+   * what it gave must not be copied into a tier that the write has passed.
+   */
+  get isUndisturbed(): boolean {
+    return this.isClean && this.isValid;
+  }
+
+  /** Makes it valid again: what it stands for begins only now. */
+  renew(): void {
+    this.#generation = this.#fence.generation;
   }
 
   /** Gives the ticket back; each must be, once. */
@@ -29,33 +49,65 @@ export class Ticket {
 
 /**
  * Keeps late results out: what a load or a promotion began to fetch before a
- * write or delete of its key must not be stored after it. Costs nothing for
- * keys that nobody fetches.
+ * write or delete of its key has ended must not be stored after it. Costs
+ * nothing for keys that nobody fetches or writes.
  */
 export class Fences {
   readonly #fences = new Map<string, Fence>();
+  /** The clears that have not ended yet. */
+  readonly #clears = new Set<(key: string) => boolean>();
 
   /** Begins to fetch a key. */
   open(key: string): Ticket {
-    let fence = this.#fences.get(key);
-    if (fence === undefined) this.#fences.set(key, fence = { tickets: 0, generation: 0 });
-    fence.tickets++;
-    const held = fence;
-    return new Ticket(held, () => {
-      if (--held.tickets === 0) this.#fences.delete(key);
+    const fence = this.#fence(key);
+    const isClean = fence.writes === 0 && !this.#isBeingCleared(key);
+    return new Ticket(fence, isClean, () => this.#release(key, fence));
+  }
+
+  /** Begins to write or delete a key: makes its tickets invalid, and issues one that tells of later writes. */
+  openWrite(key: string): Ticket {
+    const fence = this.#fence(key);
+    const isClean = fence.writes === 0;
+    fence.generation++;
+    fence.writes++;
+    return new Ticket(fence, isClean, () => {
+      fence.writes--;
+      this.#release(key, fence);
     });
   }
 
-  /** Makes the tickets of a key invalid. */
-  cut(key: string): void {
-    const fence = this.#fences.get(key);
-    if (fence !== undefined) fence.generation++;
-  }
-
-  /** Makes the tickets of all keys that match invalid. */
-  cutMatching(matches: (key: string) => boolean): void {
+  /**
+   * Begins to clear the keys that match: makes their tickets invalid.
+   *
+   * @returns a function that ends it, to be called once.
+   */
+  openClear(matches: (key: string) => boolean): () => void {
     for (const [key, fence] of this.#fences) {
       if (matches(key)) fence.generation++;
     }
+    // Two clears may have the same test.
+    const clear = (key: string): boolean => matches(key);
+    this.#clears.add(clear);
+    return () => void this.#clears.delete(clear);
+  }
+
+  #fence(key: string): Fence {
+    let fence = this.#fences.get(key);
+    if (fence === undefined) {
+      this.#fences.set(key, fence = { tickets: 0, generation: 0, writes: 0 });
+    }
+    fence.tickets++;
+    return fence;
+  }
+
+  #release(key: string, fence: Fence): void {
+    if (--fence.tickets === 0) this.#fences.delete(key);
+  }
+
+  #isBeingCleared(key: string): boolean {
+    for (const matches of this.#clears) {
+      if (matches(key)) return true;
+    }
+    return false;
   }
 }

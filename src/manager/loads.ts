@@ -1,7 +1,8 @@
 import { CacheError } from "../errors.ts";
 import { BatchLoad } from "./batch_load.ts";
 import type { Loader, ManyLoader } from "./cache.ts";
-import { SingleFlight } from "./single_flight.ts";
+import type { Ticket } from "./fences.ts";
+import { type Lead, SingleFlight } from "./single_flight.ts";
 import type { TierStack } from "./tier_stack.ts";
 
 /** How what a loader makes is stored. */
@@ -20,6 +21,14 @@ export interface NamedKey {
   readonly stored: string;
 }
 
+/** A load of one key under way. */
+interface Origin {
+  readonly key: NamedKey;
+  readonly ticket: Ticket;
+  /** When it began; a stamp of {@linkcode TierStack.stamp}. */
+  version: number;
+}
+
 /** Reads through the tiers to a loader: one load at a time for each key. */
 export class Loads {
   readonly #stack: TierStack;
@@ -30,22 +39,29 @@ export class Loads {
   }
 
   /** Reads one key, or loads and stores it. */
-  getOrSet<T>(
+  async getOrSet<T>(
     key: NamedKey,
     loader: Loader<T>,
     storage: LoadStorage,
     signal?: AbortSignal,
   ): Promise<unknown> {
-    return this.#flights.run(key.stored, async (abandoned) => {
-      const cached = await this.#stack.get(key.stored, abandoned);
+    const { stored, given } = key;
+    if (this.#flights.isOutdated(stored)) {
+      // Its end is waited for only by those who have to load.
+      const cached = await this.#stack.get(stored, signal);
+      if (cached !== undefined) return cached;
+    }
+    const lead = this.#lead(key, storage, async (origin, abandoned) => {
+      const cached = await this.#stack.get(stored, abandoned);
       if (cached !== undefined) return cached;
       const loaded = await this.#load(
-        [key],
-        async () => [await loader({ signal: abandoned, key: key.given })],
+        [origin],
+        async () => [await loader({ signal: abandoned, key: given })],
         storage,
       );
-      return loaded.get(key.stored);
-    }, signal);
+      return loaded.get(stored);
+    });
+    return await this.#flights.run(stored, lead, signal);
   }
 
   /**
@@ -61,41 +77,62 @@ export class Loads {
     signal?: AbortSignal,
   ): Promise<Map<string, unknown>> {
     const values = await this.#stack.getMany(keys.map((key) => key.stored), signal);
-    const missing = new Map<string, NamedKey>();
-    for (const key of keys) {
-      if (!values.has(key.stored)) missing.set(key.stored, key);
-    }
+    const missing = keys.filter((key) => !values.has(key.stored));
+    const origins = new Map<string, Origin>();
     const batch = new BatchLoad<unknown>((stored, abandoned) =>
-      this.#loadBatch(stored.map((key) => missing.get(key)!), loadMissing, storage, abandoned)
+      this.#loadBatch(stored.map((key) => origins.get(key)!), loadMissing, storage, abandoned)
     );
-    await Promise.all([...missing.keys()].map(async (key) => {
-      const value = await this.#flights.run(
-        key,
-        (abandoned) => batch.load(key, abandoned),
-        signal,
-      );
-      values.set(key, value);
+    await Promise.all(missing.map(async (key) => {
+      const { stored } = key;
+      const lead = this.#lead(key, storage, (origin, abandoned) => {
+        origins.set(stored, origin);
+        return batch.load(stored, abandoned);
+      });
+      values.set(stored, await this.#flights.run(stored, lead, signal));
     }));
     return values;
   }
 
+  /** What the caller of a key does when it leads: keeps a ticket as long as the load is under way. */
+  #lead(
+    key: NamedKey,
+    { tags }: LoadStorage,
+    load: (origin: Origin, abandoned: AbortSignal) => Promise<unknown>,
+  ): Lead<unknown> {
+    let origin: Origin | undefined;
+    return {
+      load: async (abandoned) => {
+        const ticket = this.#stack.fences.open(key.stored);
+        origin = { key, ticket, version: this.#stack.stamp() };
+        try {
+          return await load(origin, abandoned);
+        } finally {
+          ticket.close();
+        }
+      },
+      isOutdated: () =>
+        origin !== undefined &&
+        (!origin.ticket.isValid || this.#stack.wasDroppedSince(tags, origin.version)),
+    };
+  }
+
   async #loadBatch<T>(
-    keys: readonly NamedKey[],
+    origins: readonly Origin[],
     loadMissing: ManyLoader<T>,
     storage: LoadStorage,
     abandoned: AbortSignal,
   ): Promise<Map<string, unknown>> {
     const values = new Map<string, unknown>();
     // Another caller's load may have ended between the look-up and this turn.
-    for (const { stored } of keys) {
+    for (const { key: { stored } } of origins) {
       const value = this.#stack.getFast(stored)?.value();
       if (value !== undefined) values.set(stored, value);
     }
-    const missing = keys.filter(({ stored }) => !values.has(stored));
+    const missing = origins.filter(({ key }) => !values.has(key.stored));
     if (missing.length === 0) return values;
     const loaded = await this.#load(
       missing,
-      () => loadMissing(missing.map((key) => key.given), { signal: abandoned }),
+      () => loadMissing(missing.map(({ key }) => key.given), { signal: abandoned }),
       storage,
     );
     for (const [key, value] of loaded) values.set(key, value);
@@ -104,26 +141,33 @@ export class Loads {
 
   /** Calls a loader for keys and stores what it makes, except where a key was written or deleted meanwhile. */
   async #load(
-    keys: readonly NamedKey[],
+    origins: readonly Origin[],
     load: () => readonly unknown[] | Promise<readonly unknown[]>,
     { ttl, tags }: LoadStorage,
   ): Promise<Map<string, unknown>> {
-    const tickets = keys.map((key) => this.#stack.fences.open(key.stored));
     const version = this.#stack.stamp();
-    try {
-      const loaded = await this.#counted(keys, load);
-      const values = new Map(keys.map((key, at) => [key.stored, loaded[at]]));
-      const { entries } = await this.#stack.setMany(
-        keys
-          .map(({ stored }) => ({ key: stored, value: values.get(stored), ttl, tags, version }))
-          .filter(({ value }, at) => value !== undefined && tickets[at]!.isValid),
-      );
-      // The copy that was stored: the loader may reuse its own.
-      for (const entry of entries) values.set(entry.key, entry.value());
-      return values;
-    } finally {
-      for (const ticket of tickets) ticket.close();
+    for (const origin of origins) {
+      // Nothing has been fetched from the loader yet: what came before is no harm.
+      origin.ticket.renew();
+      origin.version = version;
     }
+    const loaded = await this.#counted(origins.map(({ key }) => key), load);
+    const values = new Map(origins.map(({ key }, at) => [key.stored, loaded[at]]));
+    const storable = origins.filter(({ key, ticket }) =>
+      ticket.isValid && values.get(key.stored) !== undefined
+    );
+    const storing = this.#stack.setMany(storable.map(({ key: { stored } }) => ({
+      key: stored,
+      value: values.get(stored),
+      ttl,
+      tags,
+      version,
+    })));
+    // The write of its own value does not make a load outdated.
+    for (const { ticket } of storable) ticket.renew();
+    // The copy that was stored: the loader may reuse its own.
+    for (const entry of (await storing).entries) values.set(entry.key, entry.value());
+    return values;
   }
 
   async #counted(

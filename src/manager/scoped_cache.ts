@@ -4,7 +4,8 @@ import type { OperationOptions } from "../types.ts";
 import type { Cache, Loader, ManyLoader, ReadOptions, SetEntry, SetOptions } from "./cache.ts";
 import type { Loads, LoadStorage, NamedKey } from "./loads.ts";
 import type { Scope } from "./scope.ts";
-import type { TierStack, Write } from "./tier_stack.ts";
+import type { TierStack } from "./tier_stack.ts";
+import type { Write } from "./write.ts";
 
 /** What a cache and its namespaces share. */
 export interface CacheCore {
@@ -93,6 +94,11 @@ export class ScopedCache implements Cache {
     assertArray("set", "entries", entries);
     const writes = new Map<string, Write>();
     for (const entry of entries) {
+      if (typeof entry !== "object" || entry === null) {
+        throw new TypeError(
+          `Cannot set: entries must be objects with key and value: current value is ${show(entry)}`,
+        );
+      }
       const write = this.#write("set", entry.key, entry.value, entry);
       writes.set(write.key, write);
     }
@@ -147,7 +153,7 @@ export class ScopedCache implements Cache {
 
   /** See {@linkcode Cache.peek}. */
   peek<T = unknown>(key: string): T | undefined {
-    return this.#core.stack.peek(this.#scope.key(key)) as T | undefined;
+    return this.#core.stack.peek(this.#key("peek", key)) as T | undefined;
   }
 
   /** See {@linkcode Cache.namespace}. */
@@ -170,6 +176,9 @@ export class ScopedCache implements Cache {
     const stored = this.#key("load", key);
     const storage = this.#storage("load", options);
     assertLoader(loader);
+    options.signal?.throwIfAborted();
+    const entry = this.#core.stack.getFast(stored);
+    if (entry !== undefined) return entry.value();
     return await this.#core.loads.getOrSet(
       { given: key, stored },
       loader,
@@ -206,7 +215,8 @@ export class ScopedCache implements Cache {
   #keys(action: string, keys: readonly string[]): string[] {
     this.#assertOpen(action);
     assertArray(action, "keys", keys);
-    return keys.map((key) => this.#key(action, key));
+    // Unlike map, this sees holes too.
+    return Array.from(keys, (key) => this.#key(action, key));
   }
 
   #key(action: string, key: string): string {
@@ -218,8 +228,13 @@ export class ScopedCache implements Cache {
   }
 
   #assertOpen(action: string): void {
-    if (this.#core.isClosed) throw new CacheError("closed", `Cannot ${action}: cache is closed`);
+    assertOpen(this.#core, action);
   }
+}
+
+/** @throws {CacheError} `"closed"` when the cache is. */
+export function assertOpen(core: CacheCore, action: string): void {
+  if (core.isClosed) throw new CacheError("closed", `Cannot ${action}: cache is closed`);
 }
 
 const NO_TAGS: readonly string[] = Object.freeze([]);

@@ -1,17 +1,27 @@
-/** Makes a value; the signal is aborted when nobody waits for it any more. */
-type Load<T> = (signal: AbortSignal) => Promise<T>;
-
-/** A caller that waits for a key, with the loader that runs if it comes to be its turn. */
-interface Waiter<T> {
-  readonly load: Load<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: unknown) => void;
+/** What a caller does when it comes to be its turn. */
+export interface Lead<T> {
+  /** Makes a value; the signal is aborted when nobody waits for it any more. */
+  load(signal: AbortSignal): Promise<T>;
+  /** Whether what is being loaded is too old for a caller that comes now. */
+  isOutdated?(): boolean;
 }
 
-/** The callers of one key. The first that is left leads. */
+/** A caller that waits for a key. */
+interface Waiter<T> {
+  readonly lead: Lead<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Whether it came when the load under way was outdated, and waits for the next one. */
+  isForNext: boolean;
+}
+
+/** The callers of one key. One of them leads. */
 interface Flight<T> {
   readonly waiters: Set<Waiter<T>>;
+  leader: Lead<T>;
   controller: AbortController;
+  /** Those among the waiters who want the value of the load under way. */
+  wanted: number;
 }
 
 /**
@@ -19,14 +29,15 @@ interface Flight<T> {
  * wait for the load of the first; when it fails, that caller gets the error
  * and the next one leads, with its own load. A load whose callers have all
  * given up is aborted, and a caller that comes before it has ended waits for
- * that end before the next one starts.
+ * that end before the next one starts. So does a caller that comes when the
+ * load under way is outdated, and it does not get its value.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
 
-  /** Whether a load of a key is under way. */
-  has(key: string): boolean {
-    return this.#flights.has(key);
+  /** Whether a load of a key is under way whose value is too old for a caller that comes now. */
+  isOutdated(key: string): boolean {
+    return this.#flights.get(key)?.leader.isOutdated?.() ?? false;
   }
 
   /**
@@ -34,13 +45,14 @@ export class SingleFlight<T> {
    *
    * @param signal ends this caller's wait, and no one else's.
    */
-  run(key: string, load: Load<T>, signal?: AbortSignal): Promise<T> {
+  run(key: string, lead: Lead<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<T>((resolve, reject) => {
-      const flight: Flight<T> = this.#flights.get(key) ??
-        { waiters: new Set(), controller: new AbortController() };
+      const underWay = this.#flights.get(key);
+      const flight: Flight<T> = underWay ??
+        { waiters: new Set(), leader: lead, controller: new AbortController(), wanted: 0 };
       const waiter: Waiter<T> = {
-        load,
+        lead,
         resolve: (value) => {
           signal?.removeEventListener("abort", giveUp);
           resolve(value);
@@ -49,40 +61,51 @@ export class SingleFlight<T> {
           signal?.removeEventListener("abort", giveUp);
           reject(reason);
         },
+        isForNext: underWay !== undefined && this.isOutdated(key),
       };
       const giveUp = (): void => {
         flight.waiters.delete(waiter);
         waiter.reject(signal?.reason);
-        if (flight.waiters.size === 0) flight.controller.abort(signal?.reason);
+        if (!waiter.isForNext && --flight.wanted === 0) flight.controller.abort(signal?.reason);
       };
       signal?.addEventListener("abort", giveUp, { once: true });
       flight.waiters.add(waiter);
-      if (!this.#flights.has(key)) {
+      if (!waiter.isForNext) flight.wanted++;
+      if (underWay === undefined) {
         this.#flights.set(key, flight);
-        this.#lead(key, flight, waiter);
+        this.#fly(key, flight, waiter);
       }
     });
   }
 
-  async #lead(key: string, flight: Flight<T>, leader: Waiter<T>): Promise<void> {
-    for (let next: Waiter<T> | undefined = leader; next !== undefined;) {
-      flight.controller = new AbortController();
+  async #fly(key: string, flight: Flight<T>, first: Waiter<T>): Promise<void> {
+    for (let leader: Waiter<T> | undefined = first; leader !== undefined;) {
       try {
-        const value = await next.load(flight.controller.signal);
-        this.#flights.delete(key);
-        for (const waiter of flight.waiters) waiter.resolve(value);
-        return;
+        const value = await leader.lead.load(flight.controller.signal);
+        for (const waiter of flight.waiters) {
+          if (waiter.isForNext) continue;
+          flight.waiters.delete(waiter);
+          waiter.resolve(value);
+        }
       } catch (error) {
         // A leader that has left is no longer among those who wait.
-        if (flight.waiters.delete(next)) next.reject(error);
-        next = first(flight.waiters);
+        if (flight.waiters.delete(leader)) leader.reject(error);
       }
+      leader = next(flight);
     }
     this.#flights.delete(key);
   }
 }
 
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  for (const member of set) return member;
-  return undefined;
+/** Makes all that still wait want the next load. @returns the one that leads it, if any. */
+function next<T>(flight: Flight<T>): Waiter<T> | undefined {
+  let leader: Waiter<T> | undefined;
+  for (const waiter of flight.waiters) {
+    waiter.isForNext = false;
+    leader ??= waiter;
+  }
+  if (leader !== undefined) flight.leader = leader.lead;
+  flight.controller = new AbortController();
+  flight.wanted = flight.waiters.size;
+  return leader;
 }

@@ -6,14 +6,18 @@ import { reservedKey } from "./scope.ts";
 export interface MarkStore {
   /** The version that a mark holds, `undefined` where no tier has it. */
   read(key: string): Promise<number | undefined>;
-  /** Writes a mark. */
-  write(key: string, version: number): Promise<void>;
+  /** Writes a mark. @returns whether it is kept. */
+  write(key: string, version: number): Promise<boolean>;
 }
 
 /** What is known here of the mark of one tag. */
 interface Mark {
   version: number;
   checkedAt: number;
+  /** Whether the store has it, as far as is known. */
+  isStored: boolean;
+  /** Whether it was made here for the tag's first entry, and the tag not dropped since. */
+  isInitial: boolean;
 }
 
 /** After so many milliseconds a mark is read again: another process may have dropped the tag. */
@@ -40,10 +44,17 @@ export class TagIndex {
     this.#store = store;
   }
 
-  /** Makes sure that the tags of an entry to be written have marks that are older than it. */
+  /** Makes sure that the tags of an entry to be written have marks, and that first ones are older than it. */
   async prepare(entry: CacheEntry): Promise<void> {
     for (const tag of entry.tags) {
-      if (await this.#mark(tag) === undefined) await this.#put(tag, entry.version - 1);
+      if (this.#fresh(tag) === undefined) await this.#mark(tag);
+      // Another write of the tag, or a drop, may have made its mark meanwhile.
+      const mark = this.#marks.get(tag);
+      if (mark === undefined || (mark.isInitial && mark.version >= entry.version)) {
+        await this.#put(tag, entry.version - 1, true);
+      } else if (!mark.isStored) {
+        await this.#put(tag, mark.version, mark.isInitial);
+      }
     }
   }
 
@@ -70,9 +81,32 @@ export class TagIndex {
     return false;
   }
 
+  /** Whether an entry was dropped, by what is known here, however long ago that was checked. */
+  isDroppedAsKnown(entry: CacheEntry): boolean {
+    return entry.tags.some((tag) => {
+      const mark = this.#marks.get(tag);
+      return mark === undefined || mark.version >= entry.version;
+    });
+  }
+
+  /** Whether one of some tags was dropped here after a version. */
+  wasDroppedSince(tags: readonly string[], version: number): boolean {
+    return tags.some((tag) => {
+      const mark = this.#marks.get(tag);
+      return mark !== undefined && !mark.isInitial && mark.version >= version;
+    });
+  }
+
   /** Drops every entry of a tag up to a version. */
   async drop(tag: string, version: number): Promise<void> {
-    await this.#put(tag, version);
+    await this.#put(tag, Math.max(version, this.#marks.get(tag)?.version ?? 0), false);
+  }
+
+  /** Takes note that the store loses the marks whose keys match; entries to come need them again. */
+  cleared(matches: (key: string) => boolean): void {
+    for (const [tag, mark] of this.#marks) {
+      if (mark.isStored && matches(markKey(tag))) mark.isStored = false;
+    }
   }
 
   #fresh(tag: string): Mark | undefined {
@@ -95,20 +129,24 @@ export class TagIndex {
   }
 
   async #read(tag: string, store: MarkStore): Promise<Mark | undefined> {
-    const stored = await store.read(reservedKey("tag", tag));
+    const stored = await store.read(markKey(tag));
     // A drop made here meanwhile, or one that no tier took, is newer than what was read.
-    const known = this.#marks.get(tag)?.version ?? -1;
-    if (stored === undefined && known < 0) return undefined;
-    return this.#remember(tag, Math.max(stored ?? -1, known));
+    const known = this.#marks.get(tag);
+    if (stored === undefined) {
+      return known && this.#remember(tag, { ...known, isStored: false });
+    }
+    return known !== undefined && known.version >= stored
+      ? this.#remember(tag, { ...known, isStored: known.version === stored })
+      : this.#remember(tag, { version: stored, isStored: true, isInitial: false });
   }
 
-  async #put(tag: string, version: number): Promise<void> {
-    this.#remember(tag, version);
-    await this.#store?.write(reservedKey("tag", tag), version);
+  async #put(tag: string, version: number, isInitial: boolean): Promise<void> {
+    const mark = this.#remember(tag, { version, isInitial, isStored: true });
+    if (await this.#store?.write(markKey(tag), version) === false) mark.isStored = false;
   }
 
-  #remember(tag: string, version: number): Mark {
-    const mark = { version, checkedAt: this.#clock.now() };
+  #remember(tag: string, known: Omit<Mark, "checkedAt">): Mark {
+    const mark = { ...known, checkedAt: this.#clock.now() };
     this.#marks.delete(tag);
     this.#marks.set(tag, mark);
     if (this.#marks.size > MAX_MARKS) {
@@ -119,4 +157,8 @@ export class TagIndex {
     }
     return mark;
   }
+}
+
+function markKey(tag: string): string {
+  return reservedKey("tag", tag);
 }

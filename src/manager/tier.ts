@@ -2,28 +2,19 @@ import type { CacheEntry } from "../entry/entry.ts";
 import { CacheError, isCacheError } from "../errors.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import { TierCounters, type TierStats } from "../observability/stats.ts";
-import type { BackendStats, CacheBackend, Clock, OperationOptions } from "../types.ts";
-import { Deadlines } from "./deadline.ts";
-import { Distrust } from "./distrust.ts";
+import type { BackendStats, CacheBackend, Clock } from "../types.ts";
 import { mapLimited } from "./map_limited.ts";
-import { sizeOf } from "../size_of.ts";
-import { WriteLanes } from "./write_lanes.ts";
-
-/** Limits that the manager lays on a tier, whatever its backend. */
-export interface TierLimits {
-  /** The longest that entries live here, in milliseconds; `Infinity` for as long as they do elsewhere. */
-  readonly maxTtl: number;
-  /** The largest frame that is admitted, in bytes. */
-  readonly maxEntryBytes: number;
-  /** The time that one operation may take, in milliseconds. */
-  readonly deadline: number;
-}
+import { type Superseded, TierGuard } from "./tier_guard.ts";
+import { admits, capped, type TierLimits } from "./tier_limits.ts";
 
 /** Single reads or writes under way at once where a backend has no batch call. */
 const BATCH_CONCURRENCY = 64;
 
 /** How an entry came to be written. */
 type Occasion = "writes" | "promotions";
+
+/** What a write did in a tier. */
+export type WriteOutcome = TierOutcome["outcome"] | Superseded;
 
 /**
  * One backend in its place among the tiers, and the only caller of it. Reads
@@ -34,56 +25,70 @@ type Occasion = "writes" | "promotions";
 export class Tier {
   /** Names the tier in statistics and events. */
   readonly name: string;
+  /** Whether the backend answers without waiting. Each of its writes is done when it returns its promise. */
+  readonly isInProcess: boolean;
   readonly #backend: CacheBackend;
   readonly #limits: TierLimits;
   readonly #clock: Clock;
   readonly #events: EventHub;
-  readonly #deadlines: Deadlines;
-  readonly #lanes = new WriteLanes();
-  readonly #distrust = new Distrust();
+  readonly #guard: TierGuard;
   readonly #counters = new TierCounters();
   #mending = false;
 
   constructor(backend: CacheBackend, limits: TierLimits, clock: Clock, events: EventHub) {
     this.name = backend.name;
+    this.isInProcess = backend.getSync !== undefined;
     this.#backend = backend;
     this.#limits = limits;
     this.#clock = clock;
     this.#events = events;
-    this.#deadlines = new Deadlines(clock, limits.deadline, backend.name);
+    const { name, isInProcess } = this;
+    const { deadline } = limits;
+    const counters = this.#counters;
+    this.#guard = new TierGuard({ name, isInProcess, deadline, clock, events, counters });
   }
 
-  /** The backend itself, where it answers without waiting. */
-  get inProcess(): (CacheBackend & Required<Pick<CacheBackend, "getSync">>) | undefined {
-    return this.#backend.getSync === undefined
-      ? undefined
-      : this.#backend as CacheBackend & Required<Pick<CacheBackend, "getSync">>;
+  /**
+   * Reads at once, without counting: only for a tier that {@linkcode Tier.isInProcess}.
+   * A failure is a miss here, and told by the {@linkcode Tier.get} that follows.
+   */
+  getNow(key: string): CacheEntry | undefined {
+    if (!this.#guard.distrust.isEmpty && this.#guard.distrust.has(key)) return undefined;
+    try {
+      return this.#backend.getSync!(key) ?? undefined;
+    } catch {
+      return undefined;
+    }
   }
 
-  /** Counts what was read from {@linkcode Tier.inProcess} without this tier. */
+  /** Counts what was read by {@linkcode Tier.getNow}. */
   countHit(): void {
     this.#counters.hits++;
   }
 
   /** Reads without counting as a use; only memory can. */
   peek(key: string): CacheEntry | undefined {
-    return this.#backend.peek?.(key);
+    if (this.#guard.distrust.has(key)) return undefined;
+    try {
+      return this.#backend.peek?.(key) ?? undefined;
+    } catch (error) {
+      this.#guard.failed("peek", key, error);
+      return undefined;
+    }
   }
 
   /** Reads one entry. Rejects only when the caller gives up. */
   async get(key: string, signal?: AbortSignal): Promise<CacheEntry | undefined> {
-    const inProcess = this.inProcess;
-    if (inProcess !== undefined) return this.#counted(inProcess.getSync(key));
-    if (this.#distrust.has(key)) return this.#mend(key);
-    const entry = await this.#guard(
+    if (this.#guard.distrust.has(key)) return this.#mend(key);
+    if (this.isInProcess) return this.#getSync(key);
+    const entry = await this.#guard.read(
       "read",
       key,
       (options) => this.#backend.get(key, options),
       signal,
       undefined,
     );
-    // A write may have failed while the read was under way.
-    return this.#counted(this.#distrust.has(key) ? undefined : entry);
+    return this.#answered(key, entry);
   }
 
   /** Reads many entries, in one request where the backend can. */
@@ -92,38 +97,45 @@ export class Tier {
     signal?: AbortSignal,
   ): Promise<(CacheEntry | undefined)[]> {
     const backend = this.#backend;
-    if (this.inProcess !== undefined || backend.getMany === undefined) {
+    if (this.isInProcess) {
+      return keys.map((key) =>
+        this.#guard.distrust.has(key) ? this.#mend(key) : this.#getSync(key)
+      );
+    }
+    if (backend.getMany === undefined) {
       return await mapLimited(keys, BATCH_CONCURRENCY, (key) => this.get(key, signal));
     }
-    const entries = await this.#guard(
+    const entries = await this.#guard.read<(CacheEntry | undefined)[]>(
       "read",
       undefined,
-      async (options) => {
-        const answer = await backend.getMany!(keys, options);
-        if (answer.length !== keys.length) throw this.#wrongLength(answer.length, keys.length);
-        return answer;
-      },
+      async (options) =>
+        this.#ofLength(keys.length, await backend.getMany!(keys, options), "entries"),
       signal,
       [],
     );
-    return keys.map((key, at) => this.#counted(this.#distrust.has(key) ? undefined : entries[at]));
+    return keys.map((key, at) => this.#answered(key, entries[at]));
   }
 
   /** Tells whether an entry is here. */
   async exists(key: string, signal?: AbortSignal): Promise<boolean> {
-    if (this.#distrust.has(key)) return false;
-    return await this.#guard(
+    if (this.#guard.distrust.has(key)) return false;
+    const isThere = await this.#guard.read(
       "look up",
       key,
       (options) => this.#backend.exists(key, options),
       signal,
       false,
     );
+    return isThere && !this.#guard.distrust.has(key);
   }
 
   /** Writes one entry as its caller's latest word on the key. */
-  async set(entry: CacheEntry, signal?: AbortSignal): Promise<TierOutcome["outcome"]> {
-    return await this.#write(entry, "writes", signal);
+  async set(
+    entry: CacheEntry,
+    signal?: AbortSignal,
+    isCurrent?: () => boolean,
+  ): Promise<WriteOutcome> {
+    return await this.#write(entry, "writes", signal, isCurrent);
   }
 
   /**
@@ -132,74 +144,96 @@ export class Tier {
    * @param isCurrent asked just before the copy is made, when earlier writes of the key have ended.
    */
   async promote(entry: CacheEntry, isCurrent: () => boolean): Promise<boolean> {
-    if (entry.expiresAt <= this.#clock.now() || this.#distrust.has(entry.key)) return false;
-    const outcome = await this.#write(entry, "promotions", undefined, isCurrent);
-    return outcome === "stored";
+    if (entry.expiresAt <= this.#clock.now() || this.#guard.distrust.has(entry.key)) return false;
+    return await this.#write(entry, "promotions", undefined, isCurrent) === "stored";
   }
 
-  /** Writes many entries, in one request where the backend can. */
+  /**
+   * Writes many entries, in one request where the backend can.
+   *
+   * @param isCurrent asked for each entry that has to wait for its turn: by then a later write may have come.
+   */
   async setMany(
     entries: readonly CacheEntry[],
+    isCurrent: (entry: CacheEntry) => boolean,
     signal?: AbortSignal,
-  ): Promise<TierOutcome["outcome"][]> {
+  ): Promise<WriteOutcome[]> {
     const backend = this.#backend;
     if (
-      this.inProcess !== undefined || backend.setMany === undefined ||
-      !entries.every((entry) => this.#admits(entry))
+      this.isInProcess || backend.setMany === undefined ||
+      !entries.every((entry) => admits(this.#limits, entry))
     ) {
-      return await mapLimited(entries, BATCH_CONCURRENCY, (entry) => this.set(entry, signal));
+      const concurrency = this.isInProcess ? Infinity : BATCH_CONCURRENCY;
+      return await mapLimited(
+        entries,
+        concurrency,
+        (entry) => this.set(entry, signal, () => isCurrent(entry)),
+      );
     }
-    const keys = entries.map((entry) => entry.key);
-    const capped = entries.map((entry) => this.#capped(entry));
-    const stored = await this.#guardWrite(
+    if (entries.length === 0) return [];
+    const now = this.#clock.now();
+    const copies = entries.map((entry) => capped(this.#limits, entry, now));
+    const stored = await this.#guard.write(
       "write",
-      keys,
-      (options) => this.#lanes.runMany(keys, () => backend.setMany!(capped, options)),
+      entries.map((entry) => entry.key),
+      async (options) =>
+        this.#ofLength(copies.length, await backend.setMany!(copies, options), "outcomes"),
       signal,
     );
-    if (stored === undefined) return keys.map(() => "failed");
-    return stored.map((ok) => this.#count(ok, "writes"));
+    return Array.isArray(stored)
+      ? stored.map((ok) => this.#count(ok, "writes"))
+      : entries.map(() => "failed");
   }
 
   /** Removes one entry. A failure is told, and the key not read here until it has been mended. */
-  async delete(key: string, signal?: AbortSignal): Promise<boolean> {
-    const removed = await this.#guardWrite(
+  async delete(
+    key: string,
+    signal?: AbortSignal,
+    isCurrent?: () => boolean,
+  ): Promise<boolean> {
+    const removed = await this.#guard.write(
       "delete",
       [key],
-      (options) => this.#lanes.run(key, () => this.#backend.delete(key, options)),
+      (options) => this.#backend.delete(key, options),
       signal,
+      isCurrent,
     );
     return removed === true;
   }
 
   /** Removes many entries, in one request where the backend can. @returns how many were there. */
-  async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
+  async deleteMany(
+    keys: readonly string[],
+    isCurrent: (key: string) => boolean,
+    signal?: AbortSignal,
+  ): Promise<number> {
     const backend = this.#backend;
     if (backend.deleteMany === undefined) {
-      const removed = await mapLimited(keys, BATCH_CONCURRENCY, (key) => this.delete(key, signal));
+      const concurrency = this.isInProcess ? Infinity : BATCH_CONCURRENCY;
+      const removed = await mapLimited(
+        keys,
+        concurrency,
+        (key) => this.delete(key, signal, () => isCurrent(key)),
+      );
       return removed.filter(Boolean).length;
     }
-    const removed = await this.#guardWrite(
+    const removed = await this.#guard.write(
       "delete",
       keys,
-      (options) => this.#lanes.runMany(keys, () => backend.deleteMany!(keys, options)),
+      (options) => backend.deleteMany!(keys, options),
       signal,
     );
-    return removed ?? 0;
+    return typeof removed === "number" ? removed : 0;
   }
 
   /** Removes all entries that match. Has no deadline: it takes as long as there are entries. */
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
-    try {
-      const removed = await this.#lanes.runAll(() => this.#backend.clear(pattern, { signal }));
-      this.#distrust.cleared(pattern);
-      return removed;
-    } catch (error) {
-      signal?.throwIfAborted();
-      this.#distrust.addMatching(pattern);
-      this.#failed("clear", undefined, error);
-      return 0;
-    }
+    const removed = await this.#guard.clear(
+      pattern,
+      (options) => this.#backend.clear(pattern, options),
+      signal,
+    );
+    return typeof removed === "number" ? removed : 0;
   }
 
   /** Takes a record that cannot be decoded out of the tier. */
@@ -208,73 +242,56 @@ export class Tier {
     this.#counters.misses++;
     this.#events.emit("corrupt", { tier: this.name, key, error });
     // What a later version wrote is not ours to remove.
-    if (isCacheError(error, "unsupported-format")) return;
-    await this.#guardWrite(
-      "delete",
-      [key],
-      (options) =>
-        this.#lanes.run(
-          key,
-          () => isCurrent() ? this.#backend.delete(key, options) : Promise.resolve(false),
-        ),
-      undefined,
-    );
+    if (!isCacheError(error, "unsupported-format")) await this.delete(key, undefined, isCurrent);
   }
 
   /** Resolves when all writes have ended and are durable. */
   async flush(): Promise<void> {
-    await this.#lanes.idle();
+    await this.#guard.settled();
     await this.#backend.flush?.();
   }
 
   /** Drains and closes the backend. */
   async close(): Promise<void> {
-    await this.#lanes.idle();
+    await this.#guard.settled();
     await this.#backend.close?.();
   }
 
   /** What the tier did, and what it holds if that is asked for and the backend answers. */
   async getStats(asksBackend: boolean): Promise<TierStats> {
-    if (!asksBackend) return { name: this.name, ...this.#counters };
-    const held = await this.#guard<BackendStats>(
-      "read the statistics",
-      undefined,
-      () => this.#backend.getStats(),
-      undefined,
-      {},
-    );
-    return { name: this.name, ...this.#counters, ...held };
+    const held = asksBackend
+      ? await this.#guard.read<BackendStats>(
+        "read the statistics",
+        undefined,
+        () => this.#backend.getStats(),
+        undefined,
+        {},
+      )
+      : {};
+    return { ...held, name: this.name, ...this.#counters };
   }
 
   async #write(
     entry: CacheEntry,
     occasion: Occasion,
     signal: AbortSignal | undefined,
-    isCurrent: () => boolean = () => true,
-  ): Promise<TierOutcome["outcome"]> {
+    isCurrent: (() => boolean) | undefined,
+  ): Promise<WriteOutcome> {
     const { key } = entry;
-    const inProcess = this.inProcess;
-    if (!this.#admits(entry)) {
+    if (!admits(this.#limits, entry)) {
       // What stands under the key is older than what was declined.
-      if (occasion === "writes") await this.delete(key, signal);
+      if (occasion === "writes") await this.delete(key, signal, isCurrent);
       return this.#count(false, occasion);
     }
-    const capped = this.#capped(entry);
-    if (inProcess !== undefined) {
-      // Done when this returns its promise: there is nothing to wait for, and nothing to overtake it.
-      return isCurrent() ? this.#count(await inProcess.set(key, capped), occasion) : "failed";
-    }
-    const stored = await this.#guardWrite(
+    const copy = capped(this.#limits, entry, this.#clock.now());
+    const stored = await this.#guard.write(
       "write",
       [key],
-      (options) =>
-        this.#lanes.run(
-          key,
-          () => isCurrent() ? this.#backend.set(key, capped, options) : Promise.resolve(undefined),
-        ),
+      (options) => this.#backend.set(key, copy, options),
       signal,
+      isCurrent,
     );
-    return stored === undefined ? "failed" : this.#count(stored, occasion);
+    return typeof stored === "string" ? stored : this.#count(stored, occasion);
   }
 
   #count(stored: boolean, occasion: Occasion): "stored" | "declined" {
@@ -282,92 +299,55 @@ export class Tier {
     return stored ? "stored" : "declined";
   }
 
-  #admits(entry: CacheEntry): boolean {
-    const { maxEntryBytes } = this.#limits;
-    if (maxEntryBytes === Infinity) return true;
-    const size = entry.encodedSize ?? (entry.isLive ? sizeOf(entry.value()) : 0);
-    return size <= maxEntryBytes;
-  }
-
-  #capped(entry: CacheEntry): CacheEntry {
-    const { maxTtl } = this.#limits;
-    if (maxTtl === Infinity) return entry;
-    const latest = this.#clock.now() + maxTtl;
-    return entry.staleUntil <= latest ? entry : entry.withTimes(
-      Math.min(entry.expiresAt, latest),
-      latest,
-    );
-  }
-
-  #counted(entry: CacheEntry | undefined): CacheEntry | undefined {
-    if (entry === undefined) return this.#miss();
-    this.#counters.hits++;
-    return entry;
-  }
-
-  #miss(): undefined {
-    this.#counters.misses++;
-  }
-
-  /** A miss; removes what stands under the key meanwhile, one such try at a time. */
-  #mend(key: string): undefined {
-    if (!this.#mending) {
-      this.#mending = true;
-      this.delete(key).finally(() => this.#mending = false);
-    }
-    return this.#miss();
-  }
-
-  /** Runs a read; gives `fallback` where the tier fails. */
-  async #guard<T>(
-    operation: string,
-    key: string | undefined,
-    start: (options: OperationOptions) => Promise<T>,
-    signal: AbortSignal | undefined,
-    fallback: T,
-  ): Promise<T> {
+  #getSync(key: string): CacheEntry | undefined {
     try {
-      return await this.#deadlines.run(operation, start, signal);
+      const entry = this.#backend.getSync!(key) ?? undefined;
+      this.#counters[entry === undefined ? "misses" : "hits"]++;
+      return entry;
     } catch (error) {
-      signal?.throwIfAborted();
-      this.#failed(operation, key, error);
-      return fallback;
-    }
-  }
-
-  /** Runs a write; gives `undefined` where the tier fails, and distrusts its keys until one succeeds. */
-  async #guardWrite<T>(
-    operation: string,
-    keys: readonly string[],
-    start: (options: OperationOptions) => Promise<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T | undefined> {
-    const intent = this.#distrust.begin(keys);
-    try {
-      return await this.#deadlines.run(operation, async (options) => {
-        const result = await start(options);
-        // Also when it ends past its deadline: the store then holds what was asked for.
-        intent.succeeded();
-        return result;
-      }, signal);
-    } catch (error) {
-      intent.failed();
-      signal?.throwIfAborted();
-      this.#failed(operation, keys.length === 1 ? keys[0] : undefined, error);
+      this.#guard.failed("read", key, error);
+      this.#counters.misses++;
       return undefined;
     }
   }
 
-  #failed(operation: string, key: string | undefined, error: unknown): void {
-    this.#counters.errors++;
-    if (isCacheError(error, "timeout")) this.#counters.timeouts++;
-    this.#events.emit("tierError", { tier: this.name, operation, key, error });
+  /** Counts what a backend answered, and lets only pass what was set for the very key. */
+  #answered(key: string, entry: CacheEntry | null | undefined): CacheEntry | undefined {
+    // A write may have failed while the read was under way.
+    let found = this.#guard.distrust.has(key) ? undefined : entry ?? undefined;
+    if (found !== undefined && found.key !== key) {
+      found = undefined;
+      this.#events.emit("corrupt", {
+        tier: this.name,
+        key,
+        error: new CacheError("corrupt", "Cannot use entry: it is of another key", {
+          backend: this.name,
+          key,
+        }),
+      });
+    }
+    this.#counters[found === undefined ? "misses" : "hits"]++;
+    return found;
   }
 
-  #wrongLength(actual: number, expected: number): CacheError {
-    return new CacheError(
+  /** A miss; removes what stands under the key meanwhile, one such try at a time. */
+  #mend(key: string): undefined {
+    this.#counters.misses++;
+    if (this.#mending) return;
+    this.#mending = true;
+    // A write that came first may have mended it by the time that it is this one's turn.
+    this.delete(key, undefined, () => this.#guard.distrust.has(key)).finally(() =>
+      this.#mending = false
+    );
+  }
+
+  #ofLength<T>(length: number, answer: readonly T[], what: string): T[] {
+    if (Array.isArray(answer) && answer.length === length) return answer;
+    throw new CacheError(
       "backend",
-      `Cannot read from tier "${this.name}": it answered ${actual} entries for ${expected} keys`,
+      `Cannot use answer of tier "${this.name}": it has ${
+        Array.isArray(answer) ? answer.length : "no"
+      } ${what} for ${length} keys`,
       { backend: this.name },
     );
   }

@@ -1,15 +1,16 @@
-import { copyBinary, isBinary } from "../entry/dtype.ts";
-import { CacheEntry } from "../entry/entry.ts";
+import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
 import { VersionClock } from "../entry/version.ts";
 import { compileGlob } from "../glob.ts";
-import type { EventHub, TierOutcome } from "../observability/events.ts";
+import type { EventHub } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { TagIndex } from "./tag_index.ts";
-import type { Tier } from "./tier.ts";
+import type { Tier, WriteOutcome } from "./tier.ts";
+import { TierMarks } from "./tier_marks.ts";
+import { entryOf, type Write } from "./write.ts";
 
 /** What a stack is made of. */
 export interface TierStackParts {
@@ -27,20 +28,6 @@ export interface TierStackParts {
   readonly asksBackends: boolean;
 }
 
-/** One value to be written. */
-export interface Write {
-  /** As the tiers know it. */
-  readonly key: string;
-  /** Anything but `undefined`. */
-  readonly value: unknown;
-  /** How long it lives, in milliseconds. */
-  readonly ttl: number;
-  /** As the tiers know them. */
-  readonly tags: readonly string[];
-  /** When what is written was begun to be made; a stamp of {@linkcode TierStack.stamp}. */
-  readonly version: number;
-}
-
 /**
  * The tiers in their order: reads go down until one has the key and promote it
  * up, writes go to all. Keys and tags are as the tiers know them.
@@ -55,10 +42,10 @@ export class TierStack {
   readonly #versions: VersionClock;
   readonly #background: Background;
   readonly #tags: TagIndex;
-  /** The tiers that need the bytes of a value. */
-  readonly #byteTiers: readonly Tier[];
-  /** The first tier's backend, where that answers at once. */
-  #memory: Tier["inProcess"];
+  /** Whether a tier needs the bytes of a value. */
+  readonly #hasByteTiers: boolean;
+  /** The first tier, where that answers at once. */
+  #memory: Tier | undefined;
   /** What fetches must not outlive. */
   readonly fences: Fences = new Fences();
   readonly #counters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
@@ -75,14 +62,14 @@ export class TierStack {
     this.#background = new Background((error) =>
       events.emit("tierError", { tier: "", operation: "background", key: undefined, error })
     );
-    this.#byteTiers = tiers.filter((tier) => tier.inProcess === undefined);
-    this.#memory = tiers[0]?.inProcess;
+    const byteTiers = tiers.filter((tier) => !tier.isInProcess);
+    this.#hasByteTiers = byteTiers.length > 0;
+    this.#memory = tiers[0]?.isInProcess ? tiers[0] : undefined;
     this.#tags = new TagIndex(
       clock,
-      this.#byteTiers.length === 0 ? undefined : {
-        read: (key) => this.#readMark(key),
-        write: (key, version) => this.#writeMark(key, version),
-      },
+      this.#hasByteTiers
+        ? new TierMarks({ tiers: byteTiers, clock, format, versions: this.#versions })
+        : undefined,
     );
   }
 
@@ -93,8 +80,8 @@ export class TierStack {
 
   /** Reads from the first tier if that is in memory, at once. */
   getFast(key: string): CacheEntry | undefined {
-    const entry = this.#memory?.getSync(key);
-    if (entry === undefined) return undefined;
+    const entry = this.#memory?.getNow(key);
+    if (entry === undefined || !entry.isLive) return undefined;
     if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return undefined;
     this.#counters.hits++;
     this.#tiers[0]!.countHit();
@@ -106,9 +93,7 @@ export class TierStack {
   peek(key: string): unknown {
     const entry = this.#tiers[0]!.peek(key);
     if (entry === undefined || !entry.isLive) return undefined;
-    return entry.tags.length > 0 && this.#tags.isDroppedSync(entry) === true
-      ? undefined
-      : entry.value();
+    return entry.tags.length > 0 && this.#tags.isDroppedAsKnown(entry) ? undefined : entry.value();
   }
 
   /** Reads a value. Rejects only when the caller gives up. */
@@ -180,18 +165,8 @@ export class TierStack {
    * @throws {TypeError} when the format cannot carry the value.
    */
   async set(write: Write, signal?: AbortSignal): Promise<{ entry: CacheEntry; stored: boolean }> {
-    const entry = this.#entryOf(write);
-    this.fences.cut(entry.key);
-    const ticket = this.fences.open(entry.key);
-    try {
-      await this.#prepare(entry);
-      // Whoever wrote or deleted the key meanwhile came later, and has the last word.
-      if (!ticket.isValid) return { entry, stored: true };
-      const outcomes = await Promise.all(this.#tiers.map((tier) => tier.set(entry, signal)));
-      return { entry, stored: this.#wrote(entry, outcomes) };
-    } finally {
-      ticket.close();
-    }
+    const { entries: [entry], stored } = await this.setMany([write], signal);
+    return { entry: entry!, stored };
   }
 
   /** Writes many values of different keys, asking each tier once. */
@@ -199,60 +174,89 @@ export class TierStack {
     writes: readonly Write[],
     signal?: AbortSignal,
   ): Promise<{ entries: CacheEntry[]; stored: boolean }> {
-    const entries = writes.map((write) => this.#entryOf(write));
-    const tickets = new Map<CacheEntry, Ticket>();
-    for (const entry of entries) {
-      this.fences.cut(entry.key);
-      tickets.set(entry, this.fences.open(entry.key));
-    }
+    const now = this.#clock.now();
+    const entries = writes.map((write) => entryOf(write, now, this.#format));
+    // What cannot be carried fails before anything is touched.
+    const encoding = this.#encode(entries);
+    const tickets = new Map(
+      entries.map((entry) => [entry, this.fences.openWrite(entry.key)] as const),
+    );
+    const isCurrent = (entry: CacheEntry): boolean => tickets.get(entry)!.isValid;
     try {
-      for (const entry of entries) await this.#prepare(entry);
-      const current = entries.filter((entry) => tickets.get(entry)!.isValid);
+      await this.#prepare(entries, encoding, signal).catch((error) => {
+        this.#giveUp(tickets);
+        throw error;
+      });
+      // Whoever wrote or deleted a key meanwhile came later, and has the last word.
+      const current = entries.filter(isCurrent);
       const outcomes = await Promise.all(
-        this.#tiers.map((tier) => tier.setMany(current, signal)),
+        this.#tiers.map((tier) =>
+          current.length === 1
+            ? tier.set(current[0]!, signal).then((outcome) => [outcome])
+            : tier.setMany(current, isCurrent, signal)
+        ),
       );
       const stored = current.map((entry, at) =>
         this.#wrote(entry, outcomes.map((ofTier) => ofTier[at]!))
       );
       return { entries, stored: stored.every(Boolean) };
     } finally {
-      tickets.forEach((ticket) => ticket.close());
+      for (const ticket of tickets.values()) ticket.close();
     }
   }
 
   /** Removes a key from every tier. */
   async delete(key: string, signal?: AbortSignal): Promise<boolean> {
-    this.fences.cut(key);
-    const removed = await Promise.all(this.#tiers.map((tier) => tier.delete(key, signal)));
-    if (this.#events.has("delete")) this.#events.emit("delete", { key });
-    return removed.includes(true);
+    const ticket = this.fences.openWrite(key);
+    try {
+      const removed = await Promise.all(this.#tiers.map((tier) => tier.delete(key, signal)));
+      if (this.#events.has("delete")) this.#events.emit("delete", { key });
+      return removed.includes(true);
+    } finally {
+      ticket.close();
+    }
   }
 
   /** Removes many different keys, asking each tier once. @returns the most that a tier had. */
   async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
-    for (const key of keys) this.fences.cut(key);
-    const removed = await Promise.all(this.#tiers.map((tier) => tier.deleteMany(keys, signal)));
-    if (this.#events.has("delete")) {
-      for (const key of keys) {
-        this.#events.emit("delete", { key });
+    const tickets = new Map(keys.map((key) => [key, this.fences.openWrite(key)] as const));
+    const isCurrent = (key: string): boolean => tickets.get(key)!.isValid;
+    try {
+      const removed = await Promise.all(
+        this.#tiers.map((tier) => tier.deleteMany(keys, isCurrent, signal)),
+      );
+      if (this.#events.has("delete")) {
+        for (const key of keys) this.#events.emit("delete", { key });
       }
+      return Math.max(...removed);
+    } finally {
+      for (const ticket of tickets.values()) ticket.close();
     }
-    return Math.max(...removed);
   }
 
   /** Removes what matches from every tier. @returns the most that a tier had. */
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
     const matches = pattern === undefined ? () => true : compileGlob(pattern);
-    this.fences.cutMatching(matches);
-    const removed = await Promise.all(this.#tiers.map((tier) => tier.clear(pattern, signal)));
-    const most = Math.max(...removed);
-    this.#events.emit("clear", { pattern, removed: most });
-    return most;
+    const end = this.fences.openClear(matches);
+    this.#tags.cleared(matches);
+    try {
+      const removed = await Promise.all(this.#tiers.map((tier) => tier.clear(pattern, signal)));
+      const most = Math.max(...removed);
+      this.#events.emit("clear", { pattern, removed: most });
+      return most;
+    } finally {
+      end();
+    }
   }
 
   /** Drops every entry of a tag that is as old as this call. */
   async deleteByTag(tag: string): Promise<void> {
     await this.#tags.drop(tag, this.stamp());
+  }
+
+  /** Whether one of some tags was dropped after a version. */
+  wasDroppedSince(tags: readonly string[], version: number): boolean {
+    return this.#tags.wasDroppedSince(tags, version);
   }
 
   /** Counts a loader's call and tells of it. */
@@ -291,31 +295,43 @@ export class TierStack {
     if (failed !== undefined) throw failed.reason;
   }
 
-  #entryOf({ key, value, ttl, tags, version }: Write): CacheEntry {
-    assertStorable(value);
-    const createdAt = this.#clock.now();
-    const expiresAt = createdAt + ttl;
-    // Binary values are copied: callers reuse buffers, and a small view would keep a large one alive.
-    return CacheEntry.of(
-      key,
-      isBinary(value) ? copyBinary(value) : value,
-      { createdAt, expiresAt, staleUntil: expiresAt, version, tags },
-      this.#format,
-    );
+  /** Takes the bytes of each value before its caller can change it, up to the first whose codec has to be waited for. */
+  #encode(entries: readonly CacheEntry[]): { readonly done: number; readonly wait: unknown } {
+    if (!this.#hasByteTiers) return { done: entries.length, wait: undefined };
+    for (let at = 0; at < entries.length; at++) {
+      const wait = entries[at]!.prepare();
+      if (wait instanceof Promise) return { done: at + 1, wait };
+    }
+    return { done: entries.length, wait: undefined };
   }
 
-  /** Fails for what cannot be carried, before any tier holds it, and takes the bytes before the caller can change the value. */
-  #prepare(entry: CacheEntry): Promise<void> | void {
-    const encoded = this.#byteTiers.length > 0 ? entry.prepare() : undefined;
-    if (entry.tags.length === 0) return encoded;
-    return Promise.resolve(encoded).then(() => this.#tags.prepare(entry));
+  async #prepare(
+    entries: readonly CacheEntry[],
+    encoding: { readonly done: number; readonly wait: unknown },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    await encoding.wait;
+    for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
+    for (const entry of entries) {
+      if (entry.tags.length > 0) await this.#tags.prepare(entry);
+    }
+    signal?.throwIfAborted();
   }
 
-  #wrote(entry: CacheEntry, outcomes: readonly TierOutcome["outcome"][]): boolean {
+  /** An earlier write that was left out for the sake of one that failed must not leave an older value behind. */
+  #giveUp(tickets: ReadonlyMap<CacheEntry, Ticket>): void {
+    const keys = [...tickets].filter(([, ticket]) => ticket.isValid && !ticket.isClean)
+      .map(([{ key }]) => key);
+    if (keys.length > 0) this.#background.run(this.deleteMany(keys));
+  }
+
+  #wrote(entry: CacheEntry, outcomes: readonly WriteOutcome[]): boolean {
+    const known = outcomes.filter((outcome) => outcome !== "superseded");
+    if (known.length < outcomes.length) return true;
     if (this.#events.has("write")) {
       this.#events.emit("write", {
         key: entry.key,
-        outcomes: this.#tiers.map(({ name }, at) => ({ tier: name, outcome: outcomes[at]! })),
+        outcomes: this.#tiers.map(({ name }, at) => ({ tier: name, outcome: known[at]! })),
       });
     }
     // A tier that declines should not hold it; one at least must.
@@ -323,12 +339,11 @@ export class TierStack {
   }
 
   async #valueOf(entry: CacheEntry, tier: Tier, ticket: Ticket): Promise<unknown> {
-    if (entry.tags.length > 0 && await this.#tags.isDropped(entry)) return undefined;
-    if (entry.isLive) return entry.value();
     try {
-      return await entry.value(this.#maxDecodedBytes);
+      if (entry.tags.length > 0 && await this.#tags.isDropped(entry)) return undefined;
+      return entry.isLive ? entry.value() : await entry.value(this.#maxDecodedBytes);
     } catch (error) {
-      this.#background.run(tier.discard(entry.key, error, () => ticket.isValid));
+      this.#background.run(tier.discard(entry.key, error, () => ticket.isUndisturbed));
       return undefined;
     }
   }
@@ -340,7 +355,8 @@ export class TierStack {
     missed: readonly Tier[],
     ticket: Ticket,
   ): Promise<unknown> | undefined {
-    const isCurrent = (): boolean => ticket.isValid;
+    if (!ticket.isUndisturbed) return undefined;
+    const isCurrent = (): boolean => ticket.isUndisturbed;
     const copies = missed.map(async (to) => {
       if (await to.promote(entry, isCurrent) && this.#events.has("promotion")) {
         this.#events.emit("promotion", { key: entry.key, from: from.name, to: to.name });
@@ -359,38 +375,4 @@ export class TierStack {
     this.#counters.misses++;
     if (this.#events.has("miss")) this.#events.emit("miss", { key });
   }
-
-  async #readMark(key: string): Promise<number | undefined> {
-    const ticket = this.fences.open(key);
-    try {
-      for (const tier of this.#byteTiers) {
-        const entry = await tier.get(key);
-        const version = entry && await this.#valueOf(entry, tier, ticket);
-        if (typeof version === "number") {
-          this.#versions.observe(version);
-          return version;
-        }
-      }
-      return undefined;
-    } finally {
-      ticket.close();
-    }
-  }
-
-  async #writeMark(key: string, version: number): Promise<void> {
-    const mark = this.#entryOf({ key, value: version, ttl: Infinity, tags: [], version });
-    await Promise.all(this.#byteTiers.map((tier) => tier.set(mark)));
-  }
-}
-
-/** Refuses what no format carries, also where memory is the only tier. */
-function assertStorable(value: unknown): void {
-  const reason = value === undefined
-    ? "value is undefined, which means a miss: store null instead"
-    : typeof value === "function" || typeof value === "symbol"
-    ? `value is a ${typeof value}`
-    : typeof (value as { then?: unknown } | null)?.then === "function"
-    ? "value is a promise: await it first"
-    : undefined;
-  if (reason !== undefined) throw new TypeError(`Cannot set: ${reason}`);
 }

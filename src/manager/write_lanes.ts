@@ -30,13 +30,26 @@ export class WriteLanes {
     return result;
   }
 
-  /** Writes all keys at once when all writes before it have ended. */
-  runAll<T>(write: () => Promise<T>): Promise<T> {
-    const result = this.idle().then(write);
+  /**
+   * Writes all keys at once when all writes before it have ended, or when
+   * `patience` ends: a write that never ends must not hold up everything.
+   *
+   * @param write gets the keys whose earlier writes have not ended and may still take effect.
+   */
+  runAll<T>(
+    write: (stragglers: ReadonlySet<string>) => Promise<T>,
+    patience: Promise<unknown> = new Promise(ignore),
+  ): Promise<T> {
+    const held = [...this.#lanes];
+    const stragglers = new Set(this.#lanes.keys());
+    for (const [key, lane] of held) lane.then(() => stragglers.delete(key));
+    const result = Promise.race([this.idle(), patience.then(ignore, ignore)]).then(() =>
+      write(new Set(stragglers))
+    );
     const end = settled(result);
     this.#barrier = end;
-    // Later writes queue behind the barrier, not behind what it waits for.
-    this.#lanes.clear();
+    // Later writes wait for this one, and those of a straggler's key for the straggler too.
+    for (const [key, lane] of held) this.#hold(key, Promise.all([lane, end]).then(ignore));
     end.then(() => {
       if (this.#barrier === end) this.#barrier = undefined;
     });

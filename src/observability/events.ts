@@ -1,3 +1,4 @@
+import { show } from "../config.ts";
 import type { BackendReport } from "../types.ts";
 
 /** What a write did in one tier. */
@@ -54,12 +55,21 @@ export class EventHub {
 
   /** Adds a listener. @returns a function that removes it. */
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    if (typeof listener !== "function") {
+      throw new TypeError(
+        `Cannot listen to ${show(event)}: listener must be a function: current value is ${
+          show(listener)
+        }`,
+      );
+    }
     let listeners = this.#listeners.get(event);
     if (listeners === undefined) this.#listeners.set(event, listeners = new Set());
     listeners.add(listener);
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0) this.#listeners.delete(event);
+      if (listeners.size === 0 && this.#listeners.get(event) === listeners) {
+        this.#listeners.delete(event);
+      }
     };
   }
 
@@ -74,9 +84,11 @@ export class EventHub {
     if (listeners === undefined) return;
     for (const listener of [...listeners]) {
       try {
-        (listener as CacheListener<E>)(details);
+        const result: unknown = (listener as CacheListener<E>)(details);
+        // An async function is a listener too, and must not end the process.
+        if (result instanceof Promise) result.catch((error) => this.#listenerFailed(event, error));
       } catch (error) {
-        if (event !== "listenerError") this.emit("listenerError", { event, error });
+        this.#listenerFailed(event, error);
       }
     }
   }
@@ -96,5 +108,9 @@ export class EventHub {
   /** Removes every listener. */
   clear(): void {
     this.#listeners.clear();
+  }
+
+  #listenerFailed(event: keyof CacheEvents, error: unknown): void {
+    if (event !== "listenerError") this.emit("listenerError", { event, error });
   }
 }

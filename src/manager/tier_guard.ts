@@ -1,0 +1,151 @@
+import { isCacheError } from "../errors.ts";
+import type { EventHub } from "../observability/events.ts";
+import type { TierCounters } from "../observability/stats.ts";
+import type { Clock, OperationOptions } from "../types.ts";
+import { Deadlines } from "./deadline.ts";
+import { Distrust } from "./distrust.ts";
+import { WriteLanes } from "./write_lanes.ts";
+
+/** A write that was left out because a later one of its key had begun. */
+export type Superseded = "superseded";
+
+/** What a guard needs to know of its tier. */
+export interface TierGuardParts {
+  /** The tier's name. */
+  readonly name: string;
+  /** Whether each write is done when its promise is there: then there is nothing to wait for, and nothing to overtake it. */
+  readonly isInProcess: boolean;
+  /** The time that one operation may take, in milliseconds. */
+  readonly deadline: number;
+  /** The one source of time. */
+  readonly clock: Clock;
+  /** Told of every failure. */
+  readonly events: EventHub;
+  /** Count every failure. */
+  readonly counters: TierCounters;
+}
+
+/**
+ * Runs the operations of one tier's backend: in time, writes of a key one
+ * after another, failures counted and told, and their keys distrusted.
+ */
+export class TierGuard {
+  /** The keys of which the tier may hold an older value than it should. */
+  readonly distrust: Distrust = new Distrust();
+  readonly #parts: TierGuardParts;
+  readonly #deadlines: Deadlines;
+  /** For what takes as long as there are entries. */
+  readonly #patient: Deadlines;
+  readonly #lanes = new WriteLanes();
+
+  constructor(parts: TierGuardParts) {
+    const { name, deadline, clock } = parts;
+    this.#parts = parts;
+    this.#deadlines = new Deadlines(clock, deadline, name);
+    this.#patient = new Deadlines(clock, Infinity, name);
+  }
+
+  /** Runs a read; gives `fallback` where the tier fails. Rejects only when the caller gives up. */
+  async read<T>(
+    operation: string,
+    key: string | undefined,
+    start: (options: OperationOptions) => Promise<T>,
+    signal: AbortSignal | undefined,
+    fallback: T,
+  ): Promise<T> {
+    try {
+      return await this.#deadlines.run(operation, start, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.failed(operation, key, error);
+      return fallback;
+    }
+  }
+
+  /**
+   * Runs a write when its turn has come. Rejects only when the caller gives up.
+   *
+   * @param isCurrent asked when its turn has come; if not, it is left out.
+   */
+  async write<T>(
+    operation: string,
+    keys: readonly string[],
+    write: (options: OperationOptions) => Promise<T>,
+    signal?: AbortSignal,
+    isCurrent: () => boolean = always,
+  ): Promise<T | "failed" | Superseded> {
+    const intent = this.distrust.begin(keys);
+    let hasBegun = false;
+    try {
+      return await this.#deadlines.run<T | Superseded>(operation, async (options) => {
+        hasBegun = true;
+        const result = await this.#inTurn<T | Superseded>(
+          keys,
+          () => isCurrent() ? write(options) : SUPERSEDED,
+        );
+        // Also when it ends past its deadline: the store then holds what was asked for.
+        if (result !== "superseded") intent.succeeded();
+        return result;
+      }, signal);
+    } catch (error) {
+      if (hasBegun) intent.failed();
+      signal?.throwIfAborted();
+      this.failed(operation, keys.length === 1 ? keys[0] : undefined, error);
+      return "failed";
+    }
+  }
+
+  /** Runs a clear when the writes before it have ended; it has no deadline. Rejects only when the caller gives up. */
+  async clear(
+    pattern: string | undefined,
+    start: (options: OperationOptions) => Promise<number>,
+    signal?: AbortSignal,
+  ): Promise<number | "failed"> {
+    const intent = this.distrust.beginClear(pattern);
+    try {
+      return await this.#patient.run("clear", (options) => {
+        const clear = async (stragglers: ReadonlySet<string>): Promise<number> => {
+          const removed = await start(options);
+          intent.succeeded(stragglers);
+          return removed;
+        };
+        return this.#parts.isInProcess ? clear(NO_KEYS) : this.#lanes.runAll(clear, this.settled());
+      }, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      intent.failed();
+      this.failed("clear", undefined, error);
+      return "failed";
+    }
+  }
+
+  /** Resolves when the writes under way have ended, or have been given up at their deadline. */
+  async settled(): Promise<void> {
+    try {
+      await this.#deadlines.run("write", () => this.#lanes.idle());
+    } catch {
+      // Each write that did not end in time has been told of by its own deadline.
+    }
+  }
+
+  /** Counts a failure and tells of it. */
+  failed(operation: string, key: string | undefined, error: unknown): void {
+    const { name, counters, events } = this.#parts;
+    counters.errors++;
+    if (isCacheError(error, "timeout")) counters.timeouts++;
+    events.emit("tierError", { tier: name, operation, key, error });
+  }
+
+  #inTurn<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {
+    if (this.#parts.isInProcess) return write();
+    return keys.length === 1 ? this.#lanes.run(keys[0]!, write) : this.#lanes.runMany(keys, write);
+  }
+}
+
+const NO_KEYS: ReadonlySet<string> = new Set();
+
+const SUPERSEDED: Promise<Superseded> = Promise.resolve("superseded");
+
+function always(): boolean {
+  return true;
+}
