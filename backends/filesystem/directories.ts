@@ -44,6 +44,11 @@ export class Directories {
     return this.isKnown(shard) ? 0 : DIRECTORY_BYTES + GROWTH_BYTES;
   }
 
+  /** Bytes that a shard's folder is counted for. */
+  bytesOf(shard: number): number {
+    return this.#sizes[shard]!;
+  }
+
   /** Bytes of the folders that are always there. */
   get fixedBytes(): number {
     return this.#fixedBytes;

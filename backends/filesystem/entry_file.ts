@@ -141,7 +141,9 @@ async function withFile<T>(
   try {
     return await use(fd);
   } catch (error) {
-    if (errnoOf(error) === "EISDIR") throw notWhole(path, error);
+    const code = errnoOf(error);
+    // A directory or a pipe.
+    if (code === "EISDIR" || code === "ESPIPE") throw notWhole(path, error);
     throw error;
   } finally {
     disk.close(fd);

@@ -34,7 +34,7 @@ export function bytesOnDisk(size: number): number {
 
 /**
  * What is known of the files in the directory: digest, length, bytes on the
- * disk and end of each, 69 bytes an entry in typed arrays. The directory is the truth;
+ * disk and end of each, 73 bytes an entry in typed arrays. The directory is the truth;
  * this is what the limit and the eviction policy work on.
  *
  * While the directory is being read for the first time, entries come in no
@@ -47,7 +47,7 @@ export class FileIndex {
   #lengths = new Float64Array(FIRST_CAPACITY);
   #blocks = new Uint32Array(FIRST_CAPACITY);
   #expiresAt = new Float64Array(FIRST_CAPACITY);
-  #stamps = new Uint32Array(FIRST_CAPACITY);
+  #stamps = new Float64Array(FIRST_CAPACITY);
   #flags = new Uint8Array(FIRST_CAPACITY);
   /** Open addressing with linear probing; holds slot + 1. */
   #table = new Uint32Array(FIRST_CAPACITY * 2);
@@ -58,6 +58,7 @@ export class FileIndex {
   #stamp = 0;
   #times: Float64Array | undefined = new Float64Array(FIRST_CAPACITY);
   readonly #shardCounts = new Uint32Array(SHARDS);
+  readonly #lastDrops = new Float64Array(SHARDS);
 
   /** @param policy `undefined` where nothing is ever evicted. */
   constructor(policy: EvictionPolicy | undefined) {
@@ -82,6 +83,14 @@ export class FileIndex {
   /** Entries known in one shard. */
   countIn(shard: number): number {
     return this.#shardCounts[shard]!;
+  }
+
+  /**
+   * Whether a file of the shard was forgotten since a {@linkcode FileIndex.stamp}:
+   * what was seen of the shard at that time may be gone.
+   */
+  droppedSince(shard: number, stamp: number): boolean {
+    return this.#lastDrops[shard]! > stamp;
   }
 
   /** The slot of a digest, or -1. */
@@ -163,18 +172,6 @@ export class FileIndex {
   spare(slot: number): void {
     this.#flags[slot]! &= ~LEAVING;
     this.#policy?.add(slot, this.bytesOf(slot), hashOf(this.digest(slot)));
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#policy?.clear();
-    this.#table.fill(EMPTY);
-    this.#shardCounts.fill(0);
-    this.#freed = [];
-    this.#end = 0;
-    this.#count = 0;
-    this.#totalBytes = 0;
-    this.#stamp++;
   }
 
   /** Tells the policy of all that came in so far, oldest first. From now on it hears of each at once. */
@@ -280,8 +277,9 @@ export class FileIndex {
     this.#freed.push(slot);
     this.#count--;
     this.#totalBytes -= this.bytesOf(slot);
-    this.#shardCounts[this.#digests[slot * DIGEST_BYTES]!]!--;
-    this.#stamp++;
+    const shard = this.#digests[slot * DIGEST_BYTES]!;
+    this.#shardCounts[shard]!--;
+    this.#lastDrops[shard] = ++this.#stamp;
   }
 
   /** Moves up what a probe would no longer reach (Knuth, volume 3, 6.4, algorithm R). */
@@ -309,7 +307,7 @@ export class FileIndex {
     this.#lengths = copyInto(new Float64Array(capacity), this.#lengths);
     this.#blocks = copyInto(new Uint32Array(capacity), this.#blocks);
     this.#expiresAt = copyInto(new Float64Array(capacity), this.#expiresAt);
-    this.#stamps = copyInto(new Uint32Array(capacity), this.#stamps);
+    this.#stamps = copyInto(new Float64Array(capacity), this.#stamps);
     this.#flags = copyInto(new Uint8Array(capacity), this.#flags);
     if (this.#times !== undefined) this.#times = copyInto(new Float64Array(capacity), this.#times);
     const slots = this.slots();

@@ -40,7 +40,7 @@ export class Reader {
         return undefined;
       }
       entry = CacheEntry.decode(key, frame);
-      this.#noteUse(digest, frame.length, entry.expiresAt);
+      this.#noteUse(digest, frame.length, entry.expiresAt, before);
     } catch (error) {
       if (!isDamage(error)) throw error;
       await this.#dealWithDamage(key, digest, error, async () => {
@@ -142,13 +142,13 @@ export class Reader {
     if (slot >= 0 && index.stampOf(slot) <= before) index.drop(slot);
   }
 
-  #noteUse(digest: Uint8Array, length: number, expiresAt: number): void {
+  #noteUse(digest: Uint8Array, length: number, expiresAt: number, before: number): void {
     const { index, lanes } = this.#shared;
     const slot = index.find(digest);
     if (slot >= 0) {
       index.touch(slot);
       if (Number.isNaN(index.expiresAt(slot))) index.setExpiry(slot, expiresAt);
-    } else if (!lanes.isBusy(entryPath(digest))) {
+    } else if (!lanes.isBusy(entryPath(digest)) && !index.droppedSince(digest[0]!, before)) {
       index.put(digest, { size: length }, expiresAt, Infinity);
       this.#onForeign();
     }

@@ -78,22 +78,28 @@ export class Remover {
     own: string | undefined,
     isEnough: (freed: number, count: number) => boolean,
   ): { victims: number[]; hasOwn: boolean } {
-    const { index, active } = this.#shared;
+    const { index, active, directories } = this.#shared;
     const victims: number[] = [];
     const spared: number[] = [];
+    const perShard = new Map<number, number>();
     let hasOwn = false;
     let freed = 0;
     while (!isEnough(freed, victims.length)) {
       const slot = index.victim();
       if (slot < 0) break;
-      const name = entryPath(index.digest(slot));
+      const digest = index.digest(slot);
+      const name = entryPath(digest);
       if (name === own) hasOwn = true;
       if (name === own || active.has(name)) {
         spared.push(slot);
-      } else {
-        victims.push(slot);
-        freed += index.bytesOf(slot);
+        continue;
       }
+      victims.push(slot);
+      freed += index.bytesOf(slot);
+      const shard = digest[0]!;
+      const count = (perShard.get(shard) ?? 0) + 1;
+      perShard.set(shard, count);
+      if (count === index.countIn(shard)) freed += directories.bytesOf(shard);
     }
     for (const slot of spared) index.spare(slot);
     return { victims, hasOwn };

@@ -16,6 +16,9 @@ const ROUND_DELAY_MS = 5000;
 /** A temporary file of this age has no living writer. */
 const ABANDONED_MS = 3_600_000;
 
+/** A file that is being changed while it is looked at. */
+const CHANGING = -2;
+
 /** The lane of what keeps the limits without being asked. */
 const TRIM_LANE = "trim";
 
@@ -74,7 +77,7 @@ export class Scanner {
   async #begin(ready: () => void): Promise<void> {
     try {
       await this.#scanTemporaries();
-      for (let shard = 0; shard < SHARDS && !this.#stopped; shard++) await this.#scan(shard);
+      for (let shard = 0; shard < SHARDS && !this.#stopped; shard++) await this.#scan(shard, true);
     } catch (error) {
       this.#shared.report({ kind: "error", error });
     }
@@ -103,27 +106,44 @@ export class Scanner {
     this.#schedule();
   }
 
-  /** Notes files that are not known or have another length. @returns the slots of all that are there. */
-  async #scan(shard: number): Promise<Set<number>> {
-    const { index, lanes, disk, root } = this.#shared;
+  /**
+   * Notes files that are not known or have another length.
+   *
+   * @param isFirst whether writes wait for this: then it must not wait for them,
+   * and rather counts a file too many.
+   * @returns the slots of all that are there.
+   */
+  async #scan(shard: number, isFirst = false): Promise<Set<number>> {
+    const { index, lanes } = this.#shared;
     const before = index.stamp;
     const present = new Set<number>();
     const digests = await listEntries(this.#shared, shard);
     await mapLimited(digests, CONCURRENCY, async (digest) => {
-      const name = entryPath(digest);
-      const status = await statusOf(disk.status(`${root}/${name}`));
-      if (status?.kind !== "file") return;
-      let slot = index.find(digest);
-      const isChanged = slot < 0
-        ? !lanes.isBusy(name)
-        : index.stampOf(slot) <= before && index.lengthOf(slot) !== status.size;
-      if (isChanged) {
-        const time = this.#byReads ? Math.max(status.atimeMs, status.mtimeMs) : status.mtimeMs;
-        slot = index.put(digest, status, NaN, time);
+      let slot = await this.#look(digest, before, isFirst);
+      // It may have been there a moment ago only: look while nothing changes it.
+      if (slot === CHANGING) {
+        slot = await lanes.run(entryPath(digest), () => this.#look(digest, index.stamp, true));
       }
       if (slot >= 0) present.add(slot);
     });
     return present;
+  }
+
+  /** Notes one file. @returns its slot, -1 when there is none, or {@linkcode CHANGING}. */
+  async #look(digest: Uint8Array, before: number, isStill = false): Promise<number> {
+    const { index, lanes, disk, root } = this.#shared;
+    const name = entryPath(digest);
+    const status = await statusOf(disk.status(`${root}/${name}`));
+    if (status?.kind !== "file") return -1;
+    const slot = index.find(digest);
+    if (slot >= 0) {
+      const isKnown = index.stampOf(slot) > before || index.lengthOf(slot) === status.size;
+      if (isKnown) return slot;
+    } else if (!isStill && (lanes.isBusy(name) || index.droppedSince(digest[0]!, before))) {
+      return CHANGING;
+    }
+    const time = this.#byReads ? Math.max(status.atimeMs, status.mtimeMs) : status.mtimeMs;
+    return index.put(digest, status, NaN, time);
   }
 
   /** Reconciles one shard with what is there by now, and removes what is over. */

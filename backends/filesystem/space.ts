@@ -27,6 +27,8 @@ export class Space {
   readonly #used: () => SpaceUsed;
   #reservedBytes = 0;
   #reservedEntries = 0;
+  #outstanding = 0;
+  #onRelease: (() => void) | undefined;
   #queue: Promise<unknown> | undefined;
 
   constructor(limits: SpaceLimits, used: () => SpaceUsed) {
@@ -54,7 +56,7 @@ export class Space {
    *
    * @param need says what is needed; it may change while others are served.
    * @param makeRoom removes something, or waits for something that is being
-   * written; "none" when there is nothing left to remove or to wait for.
+   * changed; "none" when there is no such thing.
    * @returns what was set aside, `undefined` when there is not enough to be had.
    */
   reserve(
@@ -68,7 +70,11 @@ export class Space {
     return this.inTurn(async () => {
       for (;;) {
         const taken = this.#take(need());
-        if (taken !== undefined || await makeRoom(need()) === "none") return taken;
+        if (taken !== undefined) return taken;
+        if (await makeRoom(need()) === "some") continue;
+        // What others set aside becomes an entry that can leave, or is given back.
+        if (this.#outstanding === 0) return undefined;
+        await new Promise<void>((resolve) => this.#onRelease = resolve);
       }
     });
   }
@@ -88,6 +94,9 @@ export class Space {
   release(taken: SpaceUsed): void {
     this.#reservedBytes -= taken.bytes;
     this.#reservedEntries -= taken.entries;
+    this.#outstanding--;
+    this.#onRelease?.();
+    this.#onRelease = undefined;
   }
 
   #take(need: SpaceUsed): SpaceUsed | undefined {
@@ -96,6 +105,7 @@ export class Space {
     if (entries > 0 && this.excessEntries(entries) > 0) return undefined;
     this.#reservedBytes += bytes;
     this.#reservedEntries += entries;
+    this.#outstanding++;
     return need;
   }
 }

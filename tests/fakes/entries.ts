@@ -1,19 +1,10 @@
-import { deserialize, serialize } from "node:v8";
 import { CacheEntry } from "../../src/entry/entry.ts";
 import type { WriteFormat } from "../../src/entry/content.ts";
-import { registerSerializer } from "../../src/formats.ts";
-import type { Clock, Serializer } from "../../src/types.ts";
-
-const v8Serializer: Serializer = {
-  name: "v8",
-  id: 200,
-  encode: (value) => new Uint8Array(serialize(value)),
-  decode: (bytes) => deserialize(bytes),
-};
-registerSerializer(v8Serializer);
+import { structuredSerializer } from "../../src/serializers/structured.ts";
+import type { Clock } from "../../src/types.ts";
 
 const FORMAT: WriteFormat = {
-  serializer: v8Serializer,
+  serializer: structuredSerializer,
   codec: undefined,
   compressionMinBytes: 0,
 };

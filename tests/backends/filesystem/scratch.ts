@@ -1,0 +1,71 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Disk } from "../../../backends/filesystem/disk.ts";
+import { FilesystemBackend, type FilesystemConfig } from "../../../backends/filesystem.ts";
+import { digestOf, entryPath, LAYOUT } from "../../../backends/filesystem/names.ts";
+import type { BackendReport } from "../../../src/types.ts";
+import { FakeClock } from "../../fakes/fake_clock.ts";
+
+/** A directory of a test's own, and backends over it. */
+export interface Scratch {
+  readonly path: string;
+  readonly clock: FakeClock;
+  readonly reports: BackendReport[];
+  /** Opens a backend over the directory; it is closed when the test ends. */
+  readonly open: (config?: Partial<FilesystemConfig>, disk?: Disk) => Promise<FilesystemBackend>;
+  /** Where the entry of a key lies. */
+  readonly fileOf: (key: string) => string;
+}
+
+/** Runs a test with a directory that is gone afterwards. */
+export async function withScratch(body: (scratch: Scratch) => Promise<void>): Promise<void> {
+  const path = await mkdtemp(join(tmpdir(), "strata-"));
+  const clock = new FakeClock();
+  const reports: BackendReport[] = [];
+  const opened: FilesystemBackend[] = [];
+  const open: Scratch["open"] = async (config, disk) => {
+    const context = { clock, report: (report: BackendReport) => void reports.push(report) };
+    const backend = await FilesystemBackend.open({ basePath: path, ...config }, context, disk);
+    opened.push(backend);
+    return backend;
+  };
+  const fileOf = (key: string): string => join(path, LAYOUT, entryPath(digestOf(key)));
+  try {
+    await body({ path, clock, reports, open, fileOf });
+  } finally {
+    for (const backend of opened) await backend.close();
+    await rm(path, { recursive: true });
+  }
+}
+
+/** Bytes that `du` counts for a directory and all below it; what vanishes meanwhile counts nothing. */
+export function diskUsage(path: string): number {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return 0;
+  let bytes = status.blocks * 512;
+  if (status.isDirectory()) {
+    for (const name of namesIn(path)) bytes += diskUsage(join(path, name));
+  }
+  return bytes;
+}
+
+/** Paths of all files below a directory. */
+export function filesBelow(path: string): string[] {
+  return namesIn(path).flatMap((name) => {
+    const inside = join(path, name);
+    return lstatSync(inside, { throwIfNoEntry: false })?.isDirectory()
+      ? filesBelow(inside)
+      : [inside];
+  });
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    // The directory was removed between two looks.
+    return [];
+  }
+}
