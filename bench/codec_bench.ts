@@ -27,8 +27,8 @@ import { looksCompressible } from "../src/entry/compressible.ts";
 import type { Codec } from "../src/types.ts";
 
 const quick = argv.includes("--quick");
-const ROUNDS = quick ? 3 : 15;
-const CASE_BYTES = quick ? 64 * 1024 : 384 * 1024;
+const ROUNDS = quick ? 3 : 31;
+const CASE_BYTES = quick ? 64 * 1024 : 160 * 1024;
 const DIMENSIONS = 384;
 
 type Bare = Readonly<Record<"encode" | "decode", (bytes: Uint8Array) => Uint8Array>>;
@@ -219,7 +219,7 @@ async function loadContenders(): Promise<Contender[]> {
     decode: (bytes) => zlib.inflateSync(bytes),
   };
   const brotli: Bare = {
-    encode: (bytes) => zlib.brotliCompressSync(bytes, { params: { [BROTLI_PARAM_QUALITY]: 4 } }),
+    encode: (bytes) => zlib.brotliCompressSync(bytes, { params: { [BROTLI_PARAM_QUALITY]: 5 } }),
     decode: (bytes) => zlib.brotliDecompressSync(bytes),
   };
   const level = 1;
@@ -236,6 +236,6 @@ async function loadContenders(): Promise<Contender[]> {
     { name: "gzip 1", codec: await createGzipCodec({ level }), bare: gzip(1) },
     { name: "gzip 2", codec: await createGzipCodec({ level: 2 }), bare: gzip(2) },
     { name: "deflate 2", codec: await createDeflateCodec({ level: 2 }), bare: deflate },
-    { name: "brotli 4", codec: await createBrotliCodec({ level: 4 }), bare: brotli },
+    { name: "brotli 5", codec: await createBrotliCodec({ level: 5 }), bare: brotli },
   ];
 }

@@ -6,7 +6,7 @@
  * ```ts
  * import { createBrotliCodec } from "@strata/cache/codecs/brotli";
  *
- * const codec = await createBrotliCodec({ level: 5 });
+ * const codec = await createBrotliCodec({ level: 9 });
  * const raw = new TextEncoder().encode("to be or not to be, ".repeat(100));
  * const packed = await codec.encode(raw);
  * const restored = await codec.decode(packed, { length: raw.length });
@@ -26,7 +26,7 @@ import { loadNodeZlib } from "./_node_zlib.ts";
 export interface BrotliCodecOptions {
   /**
    * How hard to try, from 0 (fastest) to 11 (smallest, some hundred times slower).
-   * @default 4
+   * @default 5
    */
   readonly level?: number | undefined;
 }
@@ -50,7 +50,7 @@ export interface BrotliCodecOptions {
 export async function createBrotliCodec(
   options: BrotliCodecOptions = {},
 ): Promise<Codec> {
-  const level = checkLevel(options.level, { codec: "brotli", min: 0, max: 11, fallback: 4 });
+  const level = checkLevel(options.level, { codec: "brotli", min: 0, max: 11, fallback: 5 });
   const zlib = await loadNodeZlib();
   if (zlib?.brotliCompressSync !== undefined) return nodeBrotli(zlib, level);
   throw unavailable("brotli", "there is no node:zlib here: use another codec");
