@@ -72,6 +72,7 @@ export { systemClock } from "./src/clock.ts";
 export { jsonSerializer } from "./src/serializers/json.ts";
 export { structuredSerializer } from "./src/serializers/structured.ts";
 export { createMessagePackSerializer } from "./src/serializers/messagepack.ts";
+export type { MessagePackModule, MessagePackOptions } from "./src/serializers/messagepack.ts";
 export type { CacheEvents, CacheListener, TierOutcome } from "./src/observability/events.ts";
 export type { CacheStats, TierStats } from "./src/observability/stats.ts";
 
