@@ -28,17 +28,19 @@ import { nearestName } from "../src/nearest_name.ts";
 import { sizeOf } from "../src/size_of.ts";
 import type {
   BackendContext,
-  BackendFactory,
   BackendStats,
   CacheBackend,
   EvictionPolicyFactory,
   OperationOptions,
 } from "../src/types.ts";
-import { MemoryStore } from "./memory/_store.ts";
-import { Sweeper } from "./memory/_sweeper.ts";
+import { detached } from "./memory/detached.ts";
+import { MemoryStore } from "./memory/memory_store.ts";
+import { Sweeper } from "./memory/sweeper.ts";
 
-/** Options of {@linkcode MemoryBackend}, and fields of `{ type: "memory" }`. */
-export interface MemoryBackendOptions {
+/** Config of a memory backend. */
+export interface MemoryConfig {
+  /** `"memory"`, for the registry. */
+  readonly type?: "memory";
   /** Names the tier in statistics, events and errors. @default "memory" */
   readonly name?: string;
   /**
@@ -53,12 +55,12 @@ export interface MemoryBackendOptions {
   /** The limit on entries. @default none */
   readonly maxEntries?: number;
   /**
-   * Which entry leaves when a limit is reached: `"s3-fifo"`, `"lru"`, `"lfu"`,
-   * `"fifo"`, or a function that makes a policy of your own.
+   * Which entry leaves when a limit is reached, or a function that makes a
+   * policy of your own.
    *
    * @default "s3-fifo"
    */
-  readonly evictionPolicy?: string | EvictionPolicyFactory;
+  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | EvictionPolicyFactory;
   /**
    * The time between two looks for expired entries, each of which takes some
    * microseconds: seconds, or a string such as `"5s"`. An expired entry is a
@@ -96,6 +98,21 @@ const ENTRY_BYTES = 400;
 const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
 
 /**
+ * Opens a memory backend.
+ *
+ * @param config as {@linkcode MemoryConfig} says.
+ * @param context clock and listener.
+ * @throws {TypeError} when a field is unknown or of a wrong type.
+ * @throws {RangeError} when a number is out of range.
+ */
+export function createMemoryBackend(
+  config: Readonly<Record<string, unknown>>,
+  context: BackendContext,
+): MemoryBackend {
+  return new MemoryBackend(config, context);
+}
+
+/**
  * A store of live values in this process.
  *
  * A value is kept as it is and handed out as it is: whoever gets it must not
@@ -117,13 +134,16 @@ export class MemoryBackend implements CacheBackend {
   /**
    * Creates an empty store.
    *
-   * @param options limits and policy.
-   * @param context clock and reports; those of the system and none by default.
-   * @throws {TypeError} when a field is unknown or of the wrong type.
+   * @param config limits and policy.
+   * @param context clock and listener; the system's clock and none when it is not given.
+   * @throws {TypeError} when a field is unknown or of a wrong type.
    * @throws {RangeError} when a number is out of range.
    */
-  constructor(options: MemoryBackendOptions = {}, context: BackendContext = STANDALONE_CONTEXT) {
-    const reader = new ConfigReader("Cannot open memory backend", options, FIELDS);
+  constructor(
+    config: Readonly<Record<string, unknown>> | MemoryConfig = {},
+    context: BackendContext = STANDALONE_CONTEXT,
+  ) {
+    const reader = new ConfigReader("Cannot open memory backend", config, FIELDS);
     this.name = reader.string("name") ?? "memory";
     this.#maxEntries = reader.integer("maxEntries", { min: 1 }) ?? Infinity;
     this.#maxBytes = reader.maxBytes() ??
@@ -168,7 +188,7 @@ export class MemoryBackend implements CacheBackend {
       throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
     }
     if (!entry.isLive && await this.#decode(entry, options) === "outdated") return true;
-    const held = entry.withoutBytes();
+    const held = detached(entry);
     const stored = this.#store.put(held, this.#weigh(held));
     this.#sweeper.arm();
     this.#reportEvictions();
@@ -294,17 +314,6 @@ export class MemoryBackend implements CacheBackend {
     if (count > 0) this.#context.report({ kind: "evict", count });
   }
 }
-
-/**
- * Makes the memory tier of a config.
- *
- * @param config fields as in {@linkcode MemoryBackendOptions}.
- * @param context clock and reports.
- * @throws {TypeError} when a field is unknown or of the wrong type.
- * @throws {RangeError} when a number is out of range.
- */
-export const createMemoryBackend: BackendFactory = (config, context) =>
-  new MemoryBackend(config as MemoryBackendOptions, context);
 
 function readPolicy(choice: unknown): EvictionPolicyFactory {
   if (typeof choice === "function") return choice as EvictionPolicyFactory;

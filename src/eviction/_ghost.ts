@@ -1,13 +1,14 @@
-/** Places that one hash may take. */
+/** Places that one hash may take, in 32 bytes beside each other. */
 const WAYS = 8;
 
 /** Places for each hash to be remembered; at this load few are pushed out before their time. */
 const PLACES_PER_HASH = 1.5;
 
 const FIRST_CAPACITY = 64;
+const GROWTH = 1.25;
 
 /**
- * Remembers hashes of what has left, the last so many of them, in some 12 bytes each.
+ * Remembers hashes of what has left, the last so many of them, in 12 to 15 bytes each.
  *
  * Hashes lie in buckets beside the number of their arrival, so that age is told
  * without a queue, as the S3-FIFO paper proposes. A full bucket gives up its
@@ -17,10 +18,12 @@ const FIRST_CAPACITY = 64;
 export class Ghost {
   #capacity = 0;
   #buckets = 0;
-  #hashes = new Uint32Array(0);
-  #arrivals = new Uint32Array(0);
-  /** Counts arrivals, modulo 2^32; begins far from the zeros of empty places. */
-  #arrived = 0x8000_0000;
+  #hashes = new Int32Array(0);
+  #arrivals = new Int32Array(0);
+  /** The place of each bucket to be written next. */
+  #cursors = new Uint8Array(0);
+  /** Counts arrivals, modulo 2^32. */
+  #arrived = 0;
 
   /**
    * Remembers a hash.
@@ -29,7 +32,7 @@ export class Ghost {
    */
   add(hash: number, capacity: number): void {
     if (capacity > this.#capacity) this.#grow(capacity);
-    this.#arrived = (this.#arrived + 1) >>> 0;
+    this.#arrived = (this.#arrived + 1) | 0;
     this.#put(mix(hash), this.#arrived);
   }
 
@@ -40,12 +43,12 @@ export class Ghost {
    */
   take(hash: number, capacity: number): boolean {
     if (this.#buckets === 0) return false;
+    const hashes = this.#hashes;
     const mixed = mix(hash);
-    const start = this.#bucket(mixed);
+    const start = this.#bucket(mixed) * WAYS;
     for (let at = start; at < start + WAYS; at++) {
-      const arrival = this.#arrivals[at]!;
-      if (this.#hashes[at] === mixed && this.#age(arrival) < capacity) {
-        this.#arrivals[at] = this.#arrived - 0x8000_0000;
+      if (hashes[at] === mixed && this.#age(this.#arrivals[at]!) < capacity) {
+        this.#arrivals[at] = this.#longAgo();
         return true;
       }
     }
@@ -56,40 +59,42 @@ export class Ghost {
   clear(): void {
     this.#capacity = 0;
     this.#buckets = 0;
-    this.#hashes = new Uint32Array(0);
-    this.#arrivals = new Uint32Array(0);
+    this.#hashes = new Int32Array(0);
+    this.#arrivals = new Int32Array(0);
+    this.#cursors = new Uint8Array(0);
   }
 
   #put(mixed: number, arrival: number): void {
-    const start = this.#bucket(mixed);
-    let oldest = start;
-    for (let at = start; at < start + WAYS; at++) {
-      if (this.#hashes[at] === mixed) {
-        oldest = at;
-        break;
-      }
-      if (this.#age(this.#arrivals[at]!) > this.#age(this.#arrivals[oldest]!)) oldest = at;
-    }
-    this.#hashes[oldest] = mixed;
-    this.#arrivals[oldest] = arrival;
+    const bucket = this.#bucket(mixed);
+    const way = this.#cursors[bucket]!;
+    this.#cursors[bucket] = (way + 1) % WAYS;
+    this.#hashes[bucket * WAYS + way] = mixed;
+    this.#arrivals[bucket * WAYS + way] = arrival;
   }
 
+  /** The upper bits choose, without a division. */
   #bucket(mixed: number): number {
-    return Math.floor(mixed / 0x1_0000_0000 * this.#buckets) * WAYS;
+    return Math.floor((mixed >>> 0) / 0x1_0000_0000 * this.#buckets);
   }
 
   #age(arrival: number): number {
     return (this.#arrived - arrival) >>> 0;
   }
 
+  /** An arrival older than any capacity. */
+  #longAgo(): number {
+    return (this.#arrived - 0x8000_0000) | 0;
+  }
+
   #grow(needed: number): void {
     const hashes = this.#hashes;
     const arrivals = this.#arrivals;
     const previous = this.#capacity;
-    this.#capacity = Math.max(FIRST_CAPACITY, needed, Math.ceil(previous * 1.25));
+    this.#capacity = Math.max(FIRST_CAPACITY, needed, Math.ceil(previous * GROWTH));
     this.#buckets = Math.ceil(this.#capacity * PLACES_PER_HASH / WAYS);
-    this.#hashes = new Uint32Array(this.#buckets * WAYS);
-    this.#arrivals = new Uint32Array(this.#buckets * WAYS).fill(this.#arrived - 0x8000_0000);
+    this.#hashes = new Int32Array(this.#buckets * WAYS);
+    this.#arrivals = new Int32Array(this.#buckets * WAYS).fill(this.#longAgo());
+    this.#cursors = new Uint8Array(this.#buckets);
     for (let at = 0; at < hashes.length; at++) {
       if (this.#age(arrivals[at]!) < previous) this.#put(hashes[at]!, arrivals[at]!);
     }
@@ -101,5 +106,5 @@ function mix(hash: number): number {
   let mixed = hash | 0;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
+  return mixed ^ (mixed >>> 16);
 }

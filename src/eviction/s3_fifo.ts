@@ -48,7 +48,7 @@ export class S3FifoPolicy implements EvictionPolicy {
   readonly #ghost = new Ghost();
   #states = new Uint8Array(0);
   #weights = new Uint32Array(0);
-  #hashes = new Uint32Array(0);
+  #hashes = new Int32Array(0);
   #smallWeight = 0;
   #smallEntries = 0;
   #mainEntries = 0;

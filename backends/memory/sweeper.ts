@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/types.ts";
-import type { MemoryStore } from "./_store.ts";
+import type { MemoryStore } from "./memory_store.ts";
 
 /** Places looked at in one run: some 30 µs. */
 const MAX_CHECKS = 8192;
