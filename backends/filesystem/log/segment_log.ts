@@ -1,0 +1,546 @@
+import { setImmediate } from "node:timers/promises";
+import { CacheError } from "../../../src/errors.ts";
+import type { MaybePromise } from "../../../src/maybe_promise.ts";
+import { TOMBSTONE } from "./catalog.ts";
+import { maxRecordLength } from "./batch.ts";
+import { type LogCore, reportError } from "./core.ts";
+import type { HealthState } from "./health.ts";
+import type { SegmentLogOptions } from "./log_options.ts";
+import { openCore, type OpenedCore } from "./open_core.ts";
+import { Reader, type StoredEntry } from "./reader.ts";
+import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
+import {
+  BLOCK_BYTES,
+  KIND_REFERENCE,
+  KIND_TOMBSTONE,
+  KIND_VALUE,
+  makeRecordHeader,
+  type RecordHeader,
+} from "./record.ts";
+import type { SegmentSet } from "./segment_set.ts";
+import { blocksOf } from "./segment.ts";
+import type { Space } from "./space.ts";
+import type { WriteQueue } from "./write_queue.ts";
+
+/** A value of which the log keeps only the name of its file. */
+export interface Reference {
+  /** Names the file, in whatever way its owner likes; kept as it is. */
+  readonly body: Uint8Array;
+  /** Bytes of the file. */
+  readonly fileBytes: number;
+}
+
+/** What a log holds and what it has done since open. */
+export interface SegmentLogStats {
+  /** Entries that a get may return. */
+  readonly entries: number;
+  /** Bytes of their records and of the files they name. */
+  readonly liveBytes: number;
+  /** Bytes that all files may take at most right now, as last looked at. */
+  readonly diskBytes: number;
+  /** Segment files, of all processes. */
+  readonly segments: number;
+  /** Bytes of the index: entries, tables and what it knows of each segment. */
+  readonly indexBytes: number;
+  /** Bytes that wait to be written. */
+  readonly queuedBytes: number;
+  readonly evictions: number;
+  readonly expirations: number;
+  readonly corruptions: number;
+  /** Segments removed to make room. */
+  readonly segmentsReclaimed: number;
+  /** Bytes of records written for each byte of records that was put. */
+  readonly writeAmplification: number;
+  readonly health: HealthState;
+  /** Whether small values are read asynchronously right now. */
+  readonly isAsync: boolean;
+}
+
+/** Uses after which the stopwatch is asked whether it is time to look at the directory; a timer asks too. */
+const USES_BETWEEN_LOOKS = 256;
+
+/**
+ * An append-only log of cache entries in segment files, shared by any number
+ * of processes. Small values are in it; for large ones it has a reference to a
+ * file of their own.
+ *
+ * What one process does is seen by the others no later than `pollMs` after it
+ * was written, when they next use the log, and at once after
+ * {@linkcode SegmentLog.refresh}.
+ */
+export class SegmentLog {
+  readonly #core: LogCore;
+  readonly #set: SegmentSet;
+  readonly #space: Space;
+  readonly #queue: WriteQueue;
+  readonly #reader: Reader;
+  readonly #options: SegmentLogOptions;
+  readonly #author: number;
+  readonly #closeDirectory: () => void;
+  readonly #header: RecordHeader = makeRecordHeader();
+  readonly #pollMs: number;
+  #lookedAt = 0;
+  #usesLeft = USES_BETWEEN_LOOKS;
+  #isTimerSet = false;
+  #isClosed = false;
+
+  private constructor(opened: OpenedCore, options: SegmentLogOptions) {
+    this.#core = opened.core;
+    this.#set = opened.set;
+    this.#space = opened.space;
+    this.#queue = opened.queue;
+    this.#reader = opened.reader;
+    this.#closeDirectory = opened.closeDirectory;
+    this.#options = options;
+    this.#author = options.random === undefined
+      ? crypto.getRandomValues(new Uint16Array(1))[0]!
+      : options.random() & 0xffff;
+    this.#pollMs = options.pollMs ?? 100;
+  }
+
+  /**
+   * Opens a directory, and makes it if it is not there.
+   *
+   * @throws {RangeError} for options that cannot be kept.
+   * @throws {CacheError} `"unavailable"` when the directory cannot be made or read.
+   */
+  static async open(directory: string, options: SegmentLogOptions): Promise<SegmentLog> {
+    const log = new SegmentLog(openCore(directory, options), options);
+    await log.#settle();
+    return log;
+  }
+
+  /** The directory in use: the one that was given, or one below it where that has another format. */
+  get directory(): string {
+    return this.#core.directory.path;
+  }
+
+  /** The most bytes that the frame of a key may have to be put; a larger one is put as a reference. */
+  maxFrameBytes(key: string): number {
+    return (this.#core.segmentBytes >>> 2) - maxRecordLength(key.length, 0);
+  }
+
+  /** Reads an entry. Never throws, and rejects never. */
+  get(key: string): MaybePromise<StoredEntry | undefined> {
+    if (this.#isClosed || !this.#core.health.canRead()) return undefined;
+    this.#look();
+    const slot = this.#use(key);
+    if (slot < 0) return undefined;
+    const found = this.#reader.read(slot, key);
+    if (found === undefined) return this.#readAgain(key, slot);
+    return found instanceof Promise
+      ? found.then((entry) => entry ?? this.#readAgain(key, slot))
+      : found;
+  }
+
+  /** Reads many entries, neighbours on the disk at once; the result has the order of `keys`. */
+  getMany(keys: readonly string[]): MaybePromise<(StoredEntry | undefined)[]> {
+    if (this.#isClosed || !this.#core.health.canRead()) return keys.map(() => undefined);
+    this.#look();
+    const slots = keys.map((key) => this.#use(key));
+    const found = this.#reader.readMany(slots, keys);
+    const retry = (entries: (StoredEntry | undefined)[]): (StoredEntry | undefined)[] =>
+      entries.map((entry, at) => entry ?? this.#readAgain(keys[at]!, slots[at]!));
+    return found instanceof Promise ? found.then(retry) : retry(found);
+  }
+
+  /** Whether {@linkcode SegmentLog.get} would find an entry. */
+  has(key: string): boolean {
+    if (this.#isClosed) return false;
+    this.#look();
+    const { hash, catalog, clock } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    return slot >= 0 && catalog.isVisible(slot) && catalog.index.expires(slot) > clock.recent();
+  }
+
+  /**
+   * Stores a frame in place of whatever the key has. It can be read at once.
+   *
+   * Of a new key, `true` comes at once unless `durability` is `"batch"`, and
+   * the record is written within some milliseconds; in place of another, and
+   * with `"batch"`, it comes once the record is written or durable, so that
+   * what was replaced never comes back.
+   *
+   * @param expiresAt epoch milliseconds.
+   * @returns `false` when it is too large or the disk does not take it; the key is a miss then.
+   */
+  put(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
+    return this.#append(KIND_VALUE, key, frame, expiresAt, 0);
+  }
+
+  /** Stores a reference, as {@linkcode SegmentLog.put} stores a frame. Its file is there, its bytes are reserved. */
+  putReference(key: string, reference: Reference, expiresAt: number): MaybePromise<boolean> {
+    const blocks = Math.ceil(reference.fileBytes / BLOCK_BYTES);
+    return this.#append(KIND_REFERENCE, key, reference.body, expiresAt, blocks);
+  }
+
+  /**
+   * Removes an entry. Resolves when that is written, with `"batch"` when it is durable.
+   *
+   * @returns whether a live one was there.
+   */
+  delete(key: string): MaybePromise<boolean> {
+    this.#assertOpen();
+    this.#look();
+    const { hash, catalog, clock } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    // Another writer may have put the key without this process having seen it.
+    if (slot < 0 && !this.#hasOthers) return false;
+    if (slot >= 0 && (catalog.index.flags(slot) & TOMBSTONE) !== 0 && !this.#hasOthers) {
+      return false;
+    }
+    const wasLive = slot >= 0 && catalog.isVisible(slot) &&
+      catalog.index.expires(slot) > clock.now();
+    return this.#entomb(slot).then(() => wasLive);
+  }
+
+  /**
+   * Removes all entries, or those whose key matches. Resolves when that is
+   * written, with `"batch"` when it is durable.
+   *
+   * @returns the number of live ones removed.
+   */
+  async clear(matches?: (key: string) => boolean): Promise<number> {
+    this.#assertOpen();
+    this.refresh();
+    return matches === undefined ? await this.#clearAll() : await this.#clearMatching(matches);
+  }
+
+  /** The keys of all live entries, in no order. */
+  async *keys(): AsyncGenerator<string> {
+    this.#look();
+    for (const chunk of this.#reader.keyChunks()) {
+      for (const [key] of chunk) if (this.has(key)) yield key;
+      await setImmediate();
+      if (this.#isClosed) return;
+    }
+  }
+
+  /** The bodies of all references, to find files that none names. */
+  references(): Uint8Array[] {
+    const { catalog } = this.#core;
+    const bodies: Uint8Array[] = [];
+    for (let slot = 0; slot < catalog.index.slots; slot++) {
+      const body = catalog.index.isUsed(slot) && this.#reader.isReference(slot)
+        ? this.#reader.bodyOf(slot)
+        : undefined;
+      if (body !== undefined) bodies.push(body);
+    }
+    return bodies;
+  }
+
+  /** Makes a key a miss whose value its reader found damaged, or whose file is gone. */
+  forget(key: string): void {
+    const { hash, catalog } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    if (slot >= 0) catalog.hide(slot);
+    this.#core.counters.corruptions++;
+  }
+
+  /** Takes room for a file beside the log before it is written. @returns whether there is some. */
+  reserve(bytes: number): MaybePromise<boolean> {
+    this.#assertOpen();
+    if (this.#core.maxBytes === Infinity) return true;
+    const wanted = blocksOf(bytes);
+    if (this.#space.external.tryTake(wanted)) return true;
+    let isReserved = false;
+    return this.#queue.enqueue(async () => {
+      isReserved = this.#core.health.canWrite() && await this.#space.reserve(wanted);
+    }).then(() => isReserved);
+  }
+
+  /** Gives back the room of a file that was removed, or never written. */
+  release(bytes: number): void {
+    if (this.#core.maxBytes === Infinity) return;
+    const { external } = this.#space;
+    external.allowance += blocksOf(bytes);
+    if (external.allowance <= 2 * external.slab || this.#isClosed) return;
+    this.#background(() => this.#space.giveBack(external.slab));
+  }
+
+  /** Sees at once what other processes have written. */
+  refresh(): void {
+    if (this.#isClosed) return;
+    const { stopwatch, health } = this.#core;
+    this.#lookedAt = stopwatch();
+    this.#usesLeft = USES_BETWEEN_LOOKS;
+    if (!health.canRead()) return;
+    try {
+      this.#set.refresh();
+    } catch (error) {
+      health.readFailed(error);
+      reportError(this.#core, "Cannot look at segment log", error);
+    }
+  }
+
+  /** Resolves when all that was acknowledged is written and, unless `durability` is `"none"`, durable. */
+  async flush(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.#queue.enqueue(async () => {
+      if (this.#core.durability !== "none") await this.#space.active?.sync();
+    });
+  }
+
+  /** Writes all that waits, seals the segment and frees what is held. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#queue.enqueue(async () => {
+      await this.#space.sealActive();
+      try {
+        await this.#space.giveBack(0);
+        this.#space.close();
+      } catch (error) {
+        reportError(this.#core, "Cannot close segment log: others take it for killed", error);
+      }
+    });
+    this.#core.files.closeAll();
+    this.#closeDirectory();
+  }
+
+  /** What the log holds and has done. */
+  stats(): SegmentLogStats {
+    const { catalog, counters, health, meter } = this.#core;
+    let indexBytes = catalog.index.bytes;
+    for (const segment of this.#set.all()) indexBytes += segment.slots.bytes;
+    return {
+      entries: catalog.liveEntries,
+      liveBytes: catalog.liveBytes,
+      diskBytes: this.#set.claimed + this.#space.external.total,
+      segments: this.#set.size,
+      indexBytes,
+      queuedBytes: this.#queue.waitingBytes,
+      evictions: catalog.evictions,
+      expirations: catalog.expirations,
+      corruptions: counters.corruptions,
+      segmentsReclaimed: counters.segmentsReclaimed,
+      writeAmplification: counters.bytesPut === 0
+        ? 1
+        : 1 + counters.bytesCarried / counters.bytesPut,
+      health: health.state,
+      isAsync: meter.isAsync,
+    };
+  }
+
+  get #hasOthers(): boolean {
+    const own = this.#space.active === undefined ? 0 : 1;
+    return this.#set.owners.length > own;
+  }
+
+  async #settle(): Promise<void> {
+    const { external } = this.#options;
+    const hasLeftovers = this.#set.all().some((segment) => segment.hintBytes === 0);
+    const isOver = this.#set.claimed > this.#core.maxBytes;
+    if (external === undefined && !hasLeftovers && !isOver) return;
+    try {
+      await this.#queue.enqueue(() => this.#space.settle(external?.measure));
+    } catch (error) {
+      this.#core.health.writeFailed(error);
+      reportError(this.#core, "Cannot tidy segment log", error);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) {
+      throw new CacheError("closed", "Cannot use segment log: it is closed", {
+        backend: "filesystem",
+      });
+    }
+  }
+
+  /** Looks at the directory when it is time. */
+  #look(): void {
+    if (--this.#usesLeft > 0) return;
+    this.#usesLeft = USES_BETWEEN_LOOKS;
+    if (this.#core.stopwatch() - this.#lookedAt >= this.#pollMs) {
+      this.refresh();
+    }
+    if (this.#isTimerSet) return;
+    this.#isTimerSet = true;
+    this.#core.clock.schedule(() => {
+      this.#isTimerSet = false;
+      this.#usesLeft = 0;
+    }, this.#pollMs);
+  }
+
+  /** The slot of a key that may be read, counted as a use; -1 for a miss. */
+  #use(key: string): number {
+    const { hash, catalog, clock } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    if (slot < 0 || !catalog.isVisible(slot)) return -1;
+    if (catalog.index.expires(slot) <= clock.recent()) {
+      this.#expire(slot);
+      return -1;
+    }
+    catalog.touch(slot);
+    return slot;
+  }
+
+  /** Another process may have carried the record elsewhere, and removed the segment it was in. */
+  #readAgain(key: string, slot: number): StoredEntry | undefined {
+    const { catalog, hash } = this.#core;
+    if (slot < 0 || this.#isClosed || !catalog.isVisible(slot)) return undefined;
+    this.refresh();
+    hash.of(key);
+    const now = catalog.find(hash.low, hash.high);
+    if (now < 0 || !catalog.isVisible(now)) return undefined;
+    const bytes = this.#reader.record(now);
+    return bytes === undefined ? undefined : this.#reader.take(bytes, now, key);
+  }
+
+  #append(
+    kind: number,
+    key: string,
+    body: Uint8Array,
+    expiresAt: number,
+    blocks: number,
+  ): MaybePromise<boolean> {
+    this.#assertOpen();
+    this.#look();
+    const { hash, catalog, clock, versions, counters, health } = this.#core;
+    hash.of(key);
+    const { low, high } = hash;
+    const previous = catalog.find(low, high);
+    const isTooLarge = maxRecordLength(key.length, body.length) > this.#core.segmentBytes >>> 2;
+    if (isTooLarge || this.#queue.isOverfull || !health.canWrite()) {
+      return this.#decline(previous, isTooLarge);
+    }
+    const batch = this.#queue.batchFor(key.length, body.length);
+    this.#dropReference(previous, batch.afterwards);
+    const header = this.#header;
+    header.kind = kind;
+    header.stamp = versions.next();
+    header.expires = expiresAt;
+    header.hashLow = low;
+    header.hashHigh = high;
+    header.author = this.#author;
+    header.blocks = blocks;
+    const offset = batch.used;
+    const length = batch.append(header, key, body);
+    catalog.apply(header, length, batch, offset, clock.recent());
+    batch.offsets.push(offset);
+    counters.bytesPut += length;
+    this.#evict();
+    return previous >= 0 || this.#core.durability === "batch"
+      ? this.#queue.prompt(batch)
+      : this.#queue.linger(batch);
+  }
+
+  /** Does not store an entry; what the key had is gone all the same. */
+  #decline(previous: number, canWrite: boolean): MaybePromise<boolean> {
+    if (previous < 0) return false;
+    const { catalog } = this.#core;
+    if (canWrite && this.#core.health.canWrite()) {
+      return this.#entomb(previous).then(() => false);
+    }
+    catalog.hide(previous);
+    this.#queue.owe(previous);
+    return false;
+  }
+
+  /** Writes a tombstone for the key that was hashed last. */
+  #entomb(slot: number): Promise<boolean> {
+    const { hash, versions } = this.#core;
+    const header = this.#header;
+    header.hashLow = hash.low;
+    header.hashHigh = hash.high;
+    const batch = this.#queue.batchFor(0, 0);
+    this.#dropReference(slot, batch.afterwards);
+    header.kind = KIND_TOMBSTONE;
+    header.stamp = versions.next();
+    header.expires = 0;
+    header.author = this.#author;
+    header.blocks = 0;
+    this.#core.counters.bytesPut += appendTo(this.#core, batch, header);
+    return this.#queue.prompt(batch);
+  }
+
+  #expire(slot: number): void {
+    const { catalog } = this.#core;
+    if (!this.#reader.isReference(slot)) {
+      catalog.expire(slot);
+      return;
+    }
+    const batch = this.#queue.batchFor(0, 0);
+    this.#dropReference(slot, batch.afterwards);
+    catalog.expire(slot);
+    appendTombstone(this.#core, batch, slot);
+    void this.#queue.linger(batch);
+  }
+
+  #evict(): void {
+    const { catalog } = this.#core;
+    let count = 0;
+    while (catalog.isOver(this.#space.maxLiveBytes)) {
+      const slot = catalog.evict();
+      if (slot < 0) break;
+      count++;
+      if (!catalog.isEvictedReference) continue;
+      const body = this.#reader.bodyOf(slot);
+      const batch = this.#queue.batchFor(0, 0);
+      appendTombstone(this.#core, batch, slot);
+      if (body !== undefined) batch.afterwards.push(() => this.#options.external?.drop(body));
+      void this.#queue.linger(batch);
+    }
+    if (count > 0) this.#core.report({ kind: "evict", count });
+  }
+
+  #dropReference(slot: number, afterwards: (() => void)[]): void {
+    if (slot < 0 || !this.#reader.isReference(slot)) return;
+    const body = this.#reader.bodyOf(slot);
+    if (body !== undefined) afterwards.push(() => this.#options.external?.drop(body));
+  }
+
+  async #clearAll(): Promise<number> {
+    const { catalog, versions, clock } = this.#core;
+    const { index } = catalog;
+    const now = clock.now();
+    const batch = this.#queue.batchFor(0, 0);
+    let count = 0;
+    for (let slot = 0; slot < index.slots; slot++) {
+      if (!index.isUsed(slot) || !catalog.isVisible(slot)) continue;
+      if (index.expires(slot) > now) count++;
+      this.#dropReference(slot, batch.afterwards);
+    }
+    const stamp = versions.next();
+    catalog.clear(stamp);
+    this.#queue.owed.clear();
+    this.#core.counters.bytesPut += appendGeneration(batch, stamp);
+    await this.#queue.prompt(batch);
+    this.#background(() => this.#space.dropDead());
+    return count;
+  }
+
+  async #clearMatching(matches: (key: string) => boolean): Promise<number> {
+    const { catalog, hash, versions, clock } = this.#core;
+    const { index } = catalog;
+    const began = versions.next();
+    let count = 0;
+    let written: Promise<boolean> | undefined;
+    for (const chunk of this.#reader.keyChunks()) {
+      const now = clock.now();
+      for (const [key, slot] of chunk) {
+        if (index.stamp(slot) > began || !matches(key)) continue;
+        hash.of(key);
+        // A record whose hash is another key's by chance stays.
+        if (catalog.find(hash.low, hash.high) !== slot) continue;
+        if (index.expires(slot) > now) count++;
+        written = this.#entomb(slot);
+      }
+      await setImmediate();
+    }
+    await written;
+    return count;
+  }
+
+  #background(task: () => Promise<void>): void {
+    this.#queue.enqueue(task).catch((error: unknown) => {
+      this.#core.health.writeFailed(error);
+      reportError(this.#core, "Cannot tidy segment log", error);
+    });
+  }
+}
