@@ -13,22 +13,6 @@ interface FailedClear {
   readonly order: number;
 }
 
-/** The outcome of a write, to be told once it is known; a success may follow a failure when an operation ends late. */
-export interface WriteIntent {
-  /** The store holds what was asked for. */
-  succeeded(): void;
-  /** What the store holds is not known. */
-  failed(): void;
-}
-
-/** The outcome of a clear, to be told as that of a {@linkcode WriteIntent}. */
-export interface ClearIntent {
-  /** The store holds nothing that matches, unless an earlier write of one of some keys takes effect yet. */
-  succeeded(stragglers: ReadonlySet<string>): void;
-  /** What the store holds is not known. */
-  failed(): void;
-}
-
 /**
  * The keys under which a store may still hold what should be gone, because a
  * write, delete or clear of them failed. A later success mends a key.
@@ -54,37 +38,45 @@ export class Distrust {
     return this.#failedClears.some((clear) => clear.order > mended && clear.matches(key));
   }
 
-  /** Begins a write of keys; it counts as later than all that began before it. */
-  begin(keys: readonly string[]): WriteIntent {
-    const order = ++this.#order;
-    return {
-      succeeded: () => {
-        if (this.isEmpty) return;
-        for (const key of keys) this.#succeed(key, order);
-      },
-      failed: () => {
-        for (const key of keys) this.#fail(key, order);
-      },
-    };
+  /** Begins a write or clear. @returns its place in the order of all of them. */
+  begin(): number {
+    return ++this.#order;
   }
 
-  /** Begins a clear; it counts as later than all that began before it. */
-  beginClear(pattern: string | undefined): ClearIntent {
-    const order = ++this.#order;
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
-    return {
-      succeeded: (stragglers) => {
-        for (const [key, failedAt] of this.#failed) {
-          if (failedAt < order && matches(key)) this.#failed.delete(key);
-        }
-        this.#failedClears = this.#failedClears.filter((clear) =>
-          clear.order > order || (pattern !== undefined && clear.pattern !== pattern)
-        );
-        if (this.#failedClears.length === 0) this.#mended.clear();
-        for (const key of stragglers) if (matches(key)) this.#fail(key, order);
-      },
-      failed: () => this.#failClear({ pattern, matches, order }),
-    };
+  /** A write has ended, maybe after it was told to have failed: the store holds what was asked for. */
+  succeeded(keys: readonly string[], order: number): void {
+    if (this.isEmpty) return;
+    for (const key of keys) this.#succeed(key, order);
+  }
+
+  /** A write has failed: what the store holds is not known. */
+  failed(keys: readonly string[], order: number): void {
+    for (const key of keys) this.#fail(key, order);
+  }
+
+  /**
+   * A clear has ended: the store holds nothing that matches.
+   *
+   * @param stragglers keys of which an earlier write may take effect yet.
+   */
+  cleared(pattern: string | undefined, order: number, stragglers: ReadonlySet<string>): void {
+    if (this.isEmpty && stragglers.size === 0) return;
+    const matches = testOf(pattern);
+    for (const [key, failedAt] of this.#failed) {
+      if (failedAt < order && matches(key)) this.#failed.delete(key);
+    }
+    this.#failedClears = this.#failedClears.filter((clear) =>
+      clear.order > order || (pattern !== undefined && clear.pattern !== pattern)
+    );
+    if (this.#failedClears.length === 0) this.#mended.clear();
+    for (const key of stragglers) if (matches(key)) this.#fail(key, order);
+  }
+
+  /** A clear has failed: what the store holds of all that matches is not known. */
+  clearFailed(pattern: string | undefined, order: number): void {
+    this.#failedClears = this.#failedClears.filter((clear) => clear.pattern !== pattern);
+    this.#failedClears.push({ pattern, matches: testOf(pattern), order });
+    if (this.#failedClears.length > MAX_CLEARS) this.#failAll();
   }
 
   #succeed(key: string, order: number): void {
@@ -104,16 +96,11 @@ export class Distrust {
     }
   }
 
-  #failClear(failed: FailedClear): void {
-    this.#failedClears = this.#failedClears.filter((clear) => clear.pattern !== failed.pattern);
-    this.#failedClears.push(failed);
-    if (this.#failedClears.length > MAX_CLEARS) {
-      this.#failedClears = [];
-      this.#failAll();
-    }
-  }
-
   #failAll(): void {
-    this.#failClear({ pattern: undefined, matches: () => true, order: ++this.#order });
+    this.#failedClears = [{ pattern: undefined, matches: testOf(undefined), order: this.begin() }];
   }
+}
+
+function testOf(pattern: string | undefined): (key: string) => boolean {
+  return pattern === undefined ? () => true : compileGlob(pattern);
 }

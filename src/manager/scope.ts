@@ -12,6 +12,9 @@ import { escapeGlob } from "../glob.ts";
  * In names, the characters % / : ! are written as %25 %2F %3A %21. No two pairs
  * of namespace and key share a record: what follows "@" up to the first ":"
  * is the path, and no name has a ":" in it.
+ *
+ * A glob of the cache itself is compared with what is stored. One that spells
+ * out or spans the mark, such as "@:@x" or "?:@x", therefore also removes "@x".
  */
 
 const MARK = "@";

@@ -74,21 +74,24 @@ export class TierGuard {
     signal?: AbortSignal,
     isCurrent: () => boolean = always,
   ): Promise<T | "failed" | Superseded> {
-    const intent = this.distrust.begin(keys);
+    const order = this.distrust.begin();
     let hasBegun = false;
     try {
-      return await this.#deadlines.run<T | Superseded>(operation, async (options) => {
+      const start = async (options: OperationOptions): Promise<T | Superseded> => {
         hasBegun = true;
         const result = await this.#inTurn<T | Superseded>(
           keys,
           () => isCurrent() ? write(options) : SUPERSEDED,
         );
         // Also when it ends past its deadline: the store then holds what was asked for.
-        if (result !== "superseded") intent.succeeded();
+        if (result !== "superseded") this.distrust.succeeded(keys, order);
         return result;
-      }, signal);
+      };
+      return await (this.#parts.isInProcess
+        ? start(NO_OPTIONS)
+        : this.#deadlines.run(operation, start, signal));
     } catch (error) {
-      if (hasBegun) intent.failed();
+      if (hasBegun) this.distrust.failed(keys, order);
       signal?.throwIfAborted();
       this.failed(operation, keys.length === 1 ? keys[0] : undefined, error);
       return "failed";
@@ -101,19 +104,19 @@ export class TierGuard {
     start: (options: OperationOptions) => Promise<number>,
     signal?: AbortSignal,
   ): Promise<number | "failed"> {
-    const intent = this.distrust.beginClear(pattern);
+    const order = this.distrust.begin();
     try {
       return await this.#patient.run("clear", (options) => {
         const clear = async (stragglers: ReadonlySet<string>): Promise<number> => {
           const removed = await start(options);
-          intent.succeeded(stragglers);
+          this.distrust.cleared(pattern, order, stragglers);
           return removed;
         };
         return this.#parts.isInProcess ? clear(NO_KEYS) : this.#lanes.runAll(clear, this.settled());
       }, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      intent.failed();
+      this.distrust.clearFailed(pattern, order);
       this.failed("clear", undefined, error);
       return "failed";
     }
@@ -141,6 +144,8 @@ export class TierGuard {
     return keys.length === 1 ? this.#lanes.run(keys[0]!, write) : this.#lanes.runMany(keys, write);
   }
 }
+
+const NO_OPTIONS: OperationOptions = Object.freeze({});
 
 const NO_KEYS: ReadonlySet<string> = new Set();
 

@@ -165,8 +165,21 @@ export class TierStack {
    * @throws {TypeError} when the format cannot carry the value.
    */
   async set(write: Write, signal?: AbortSignal): Promise<{ entry: CacheEntry; stored: boolean }> {
-    const { entries: [entry], stored } = await this.setMany([write], signal);
-    return { entry: entry!, stored };
+    const entry = entryOf(write, this.#clock.now(), this.#format);
+    // What cannot be carried fails before anything is touched.
+    const encoding = this.#encode([entry]);
+    const ticket = this.fences.openWrite(entry.key);
+    try {
+      if (encoding.wait !== undefined || entry.tags.length > 0 || signal?.aborted) {
+        await this.#prepare([entry], encoding, [ticket], signal);
+        // Whoever wrote or deleted the key meanwhile came later, and has the last word.
+        if (!ticket.isValid) return { entry, stored: true };
+      }
+      const outcomes = await Promise.all(this.#tiers.map((tier) => tier.set(entry, signal)));
+      return { entry, stored: this.#wrote(entry, outcomes) };
+    } finally {
+      ticket.close();
+    }
   }
 
   /** Writes many values of different keys, asking each tier once. */
@@ -176,32 +189,25 @@ export class TierStack {
   ): Promise<{ entries: CacheEntry[]; stored: boolean }> {
     const now = this.#clock.now();
     const entries = writes.map((write) => entryOf(write, now, this.#format));
-    // What cannot be carried fails before anything is touched.
     const encoding = this.#encode(entries);
-    const tickets = new Map(
-      entries.map((entry) => [entry, this.fences.openWrite(entry.key)] as const),
-    );
-    const isCurrent = (entry: CacheEntry): boolean => tickets.get(entry)!.isValid;
+    const tickets = entries.map((entry) => this.fences.openWrite(entry.key));
     try {
-      await this.#prepare(entries, encoding, signal).catch((error) => {
-        this.#giveUp(tickets);
-        throw error;
+      await this.#prepare(entries, encoding, tickets, signal);
+      const current = new Map<CacheEntry, Ticket>();
+      entries.forEach((entry, at) => {
+        if (tickets[at]!.isValid) current.set(entry, tickets[at]!);
       });
-      // Whoever wrote or deleted a key meanwhile came later, and has the last word.
-      const current = entries.filter(isCurrent);
+      const written = [...current.keys()];
+      const isCurrent = (entry: CacheEntry): boolean => current.get(entry)!.isValid;
       const outcomes = await Promise.all(
-        this.#tiers.map((tier) =>
-          current.length === 1
-            ? tier.set(current[0]!, signal).then((outcome) => [outcome])
-            : tier.setMany(current, isCurrent, signal)
-        ),
+        this.#tiers.map((tier) => tier.setMany(written, isCurrent, signal)),
       );
-      const stored = current.map((entry, at) =>
+      const stored = written.map((entry, at) =>
         this.#wrote(entry, outcomes.map((ofTier) => ofTier[at]!))
       );
       return { entries, stored: stored.every(Boolean) };
     } finally {
-      for (const ticket of tickets.values()) ticket.close();
+      for (const ticket of tickets) ticket.close();
     }
   }
 
@@ -308,21 +314,24 @@ export class TierStack {
   async #prepare(
     entries: readonly CacheEntry[],
     encoding: { readonly done: number; readonly wait: unknown },
+    tickets: readonly Ticket[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    await encoding.wait;
-    for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
-    for (const entry of entries) {
-      if (entry.tags.length > 0) await this.#tags.prepare(entry);
+    try {
+      await encoding.wait;
+      for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
+      for (const entry of entries) {
+        if (entry.tags.length > 0) await this.#tags.prepare(entry);
+      }
+      signal?.throwIfAborted();
+    } catch (error) {
+      // An earlier write that was left out for the sake of this one must not leave an older value behind.
+      const doomed = entries.filter((_, at) => tickets[at]!.isValid && !tickets[at]!.isClean);
+      if (doomed.length > 0) {
+        this.#background.run(this.deleteMany(doomed.map((entry) => entry.key)));
+      }
+      throw error;
     }
-    signal?.throwIfAborted();
-  }
-
-  /** An earlier write that was left out for the sake of one that failed must not leave an older value behind. */
-  #giveUp(tickets: ReadonlyMap<CacheEntry, Ticket>): void {
-    const keys = [...tickets].filter(([, ticket]) => ticket.isValid && !ticket.isClean)
-      .map(([{ key }]) => key);
-    if (keys.length > 0) this.#background.run(this.deleteMany(keys));
   }
 
   #wrote(entry: CacheEntry, outcomes: readonly WriteOutcome[]): boolean {
