@@ -53,12 +53,13 @@ if (files.length === 0) {
   const install = await runCommand([process.execPath, "install", "--quiet"]);
   if (install.code !== 0) console.log(`deno install failed\n${install.output.trim()}\n`);
   const counts = new Map<RuntimeName, number>();
-  for (const name of runtimes) {
+  // All at once: Bun runs its files one after another and would leave cores idle.
+  await Promise.all(runtimes.map(async (name) => {
     const result = await runOn(name);
     counts.set(name, result.passed + result.failures.length);
     passed += result.passed;
     failed += result.failures.length;
-  }
+  }));
   if (new Set(counts.values()).size > 1) {
     const list = [...counts].map(([name, count]) => `${count} on ${name}`).join(", ");
     console.log(`The runtimes did not run the same number of tests: ${list}\n`);
