@@ -21,6 +21,7 @@ export class Directories {
   readonly #sizes = new Float64Array(SHARDS);
   readonly #writers = new Uint32Array(SHARDS);
   readonly #writes = new Uint32Array(SHARDS);
+  readonly #changes = new Uint32Array(SHARDS);
   #fixedBytes = 0;
   #shardBytes = 0;
 
@@ -80,8 +81,12 @@ export class Directories {
    * @returns false for nothing and for what is no folder of ours, such as a link that leads elsewhere.
    */
   async measure(shard: number): Promise<boolean> {
+    const changes = this.#changes[shard];
     const size = await this.#sizeOf(this.path(shard));
-    this.#setSize(shard, size === undefined ? 0 : size + GROWTH_BYTES);
+    // What was seen before the folder was removed or made says nothing any more.
+    if (this.#changes[shard] === changes) {
+      this.#setSize(shard, size === undefined ? 0 : size + GROWTH_BYTES);
+    }
     return size !== undefined;
   }
 
@@ -94,36 +99,44 @@ export class Directories {
     }
   }
 
-  /** Keeps a shard's folder, which is made where it is missing, while a file is put into it. */
-  async hold(shard: number, put: () => Promise<void>): Promise<void> {
+  /** Keeps a shard's folder from now on, until {@linkcode Directories.letGo}. */
+  keep(shard: number): void {
     this.#writers[shard]!++;
+  }
+
+  /** Ends one {@linkcode Directories.keep}. */
+  letGo(shard: number): void {
+    this.#writers[shard]!--;
+  }
+
+  /** Puts a file into a shard's folder, which is made where it is missing. */
+  async place(shard: number, put: () => Promise<void>): Promise<void> {
+    if (!this.isKnown(shard)) await this.make(shard);
     try {
-      if (!this.isKnown(shard)) await this.make(shard);
-      try {
-        await put();
-      } catch (error) {
-        // Another process may have found it empty and removed it.
-        if (errnoOf(error) !== "ENOENT") throw error;
-        await this.make(shard);
-        await put();
-      }
-      if (++this.#writes[shard]! % WRITES_BEFORE_MEASURE === 0) await this.measure(shard);
-    } finally {
-      this.#writers[shard]!--;
+      await put();
+    } catch (error) {
+      // Another process may have found it empty and removed it.
+      if (errnoOf(error) !== "ENOENT") throw error;
+      await this.make(shard);
+      await put();
     }
+    if (++this.#writes[shard]! % WRITES_BEFORE_MEASURE === 0) await this.measure(shard);
   }
 
   /** Removes a shard's folder when nothing is in it; folders never shrink otherwise. */
   async removeIfEmpty(shard: number): Promise<void> {
     if (this.#writers[shard]! > 0) return;
+    const changes = this.#changes[shard];
     try {
       await this.#disk.removeDirectory(this.path(shard));
-      this.#setSize(shard, 0);
     } catch (error) {
       const code = errnoOf(error);
-      if (code === "ENOENT") this.#setSize(shard, 0);
-      else if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "EBUSY") throw error;
+      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "EBUSY") return;
+      if (code !== "ENOENT") throw error;
     }
+    // A writer may have made it again while this answer was on its way.
+    if (this.#changes[shard] === changes) this.#setSize(shard, 0);
+    else await this.measure(shard);
   }
 
   /** Waits until the names in a shard's folder, and its own name, are on the disk. */
@@ -156,6 +169,7 @@ export class Directories {
   }
 
   #setSize(shard: number, size: number): void {
+    this.#changes[shard]!++;
     this.#shardBytes += size - this.#sizes[shard]!;
     this.#sizes[shard] = size;
   }

@@ -57,19 +57,21 @@ export class Space {
    * @param need says what is needed; it may change while others are served.
    * @param makeRoom removes something, or waits for something that is being
    * changed; "none" when there is no such thing.
+   * @param onTaken runs at the instant in which the room is set aside.
    * @returns what was set aside, `undefined` when there is not enough to be had.
    */
   reserve(
     need: () => SpaceUsed,
     makeRoom: (need: SpaceUsed) => Promise<RoomOutcome>,
+    onTaken: () => void,
   ): Promise<SpaceUsed | undefined> {
     if (this.#queue === undefined) {
-      const taken = this.#take(need());
+      const taken = this.#take(need(), onTaken);
       if (taken !== undefined) return Promise.resolve(taken);
     }
     return this.inTurn(async () => {
       for (;;) {
-        const taken = this.#take(need());
+        const taken = this.#take(need(), onTaken);
         if (taken !== undefined) return taken;
         if (await makeRoom(need()) === "some") continue;
         // What others set aside becomes an entry that can leave, or is given back.
@@ -99,13 +101,14 @@ export class Space {
     this.#onRelease = undefined;
   }
 
-  #take(need: SpaceUsed): SpaceUsed | undefined {
+  #take(need: SpaceUsed, onTaken: () => void): SpaceUsed | undefined {
     const { bytes, entries } = need;
     if (this.excessBytes(bytes) > 0) return undefined;
     if (entries > 0 && this.excessEntries(entries) > 0) return undefined;
     this.#reservedBytes += bytes;
     this.#reservedEntries += entries;
     this.#outstanding++;
+    onTaken();
     return need;
   }
 }

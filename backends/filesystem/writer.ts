@@ -111,6 +111,7 @@ export class Writer {
         entries: index.find(digest) < 0 ? 1 : 0,
       }),
       (need) => this.#remover.makeRoom(need, name),
+      () => directories.keep(digest[0]!),
     );
     if (taken === undefined) {
       await this.#drop(digest);
@@ -119,6 +120,7 @@ export class Writer {
     try {
       await whileActive(this.#shared, name, () => this.#replace(digest, entry, frame, signal));
     } finally {
+      directories.letGo(digest[0]!);
       space.release(taken);
     }
     return true;
@@ -140,7 +142,7 @@ export class Writer {
         return writeFile(disk, temporary, frame, this.#sync);
       });
       signal?.throwIfAborted();
-      await directories.hold(
+      await directories.place(
         shard,
         () => disk.rename(temporary, `${root}/${entryPath(digest)}`),
       );

@@ -3,6 +3,7 @@ import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { createFilesystemBackend } from "../../backends/filesystem.ts";
 import { isCacheError } from "../../src/errors.ts";
 import type { CacheBackend } from "../../src/types.ts";
@@ -15,19 +16,16 @@ import { diskUsage, filesBelow, withScratch } from "./filesystem/scratch.ts";
 
 const directories = new WeakMap<CacheBackend, string>();
 
-for (const durability of ["none", "batch"]) {
-  backendSuite(`FilesystemBackend with durability "${durability}"`, async (context) => {
-    const basePath = await mkdtemp(join(tmpdir(), "strata-suite-"));
-    const config = { type: "filesystem", basePath, durability };
-    const backend = await createFilesystemBackend(config, context);
-    directories.set(backend, basePath);
-    return backend;
-  }, {
-    reopen: (closed, context) =>
-      createFilesystemBackend({ basePath: directories.get(closed) }, context),
-    dispose: (closed) => rm(directories.get(closed) as string, { recursive: true }),
-  });
-}
+backendSuite("FilesystemBackend", async (context) => {
+  const basePath = await mkdtemp(join(tmpdir(), "strata-suite-"));
+  const backend = await createFilesystemBackend({ type: "filesystem", basePath }, context);
+  directories.set(backend, basePath);
+  return backend;
+}, {
+  reopen: (closed, context) =>
+    createFilesystemBackend({ basePath: directories.get(closed) }, context),
+  dispose: (closed) => rm(directories.get(closed) as string, { recursive: true }),
+});
 
 describe("createFilesystemBackend()", () => {
   const context = { clock: new FakeClock(), report: () => {} };
@@ -175,10 +173,10 @@ describe("FilesystemBackend", () => {
       await backend.getStats();
       clock.advance(1000);
       for (let round = 0; round < 256; round++) {
-        while (clock.pendingTimers === 0) await new Promise((resolve) => setImmediate(resolve));
+        while (clock.pendingTimers === 0) await setImmediate();
         clock.advance(5000);
       }
-      while (clock.pendingTimers === 0) await new Promise((resolve) => setImmediate(resolve));
+      while (clock.pendingTimers === 0) await setImmediate();
       assert.deepStrictEqual(filesBelow(path), []);
       assert.equal((await backend.getStats()).expirations, 8);
       assert.ok(disk.bytesRead < 8 * 4096, "one round looks at each entry once or twice");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { isCacheError } from "../../../src/errors.ts";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
@@ -162,7 +163,7 @@ describe("FilesystemBackend on a disk in trouble", () => {
         backend.clear("*", { signal }),
       ];
       // get, set and exists wait for the disk; delete and clear for set.
-      while (waiting < 3) await new Promise((resolve) => setImmediate(resolve));
+      while (waiting < 3) await setImmediate();
       controller.abort(reason);
       for (const operation of running) {
         await assert.rejects(operation, (error) => error === reason);
