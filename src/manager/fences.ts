@@ -2,23 +2,25 @@
 interface Fence {
   tickets: number;
   generation: number;
+  /** The newest generation whose write or delete has been handed to the tiers. */
+  handed: number;
   /** Writes and deletes of the key that have not ended yet. */
   writes: number;
 }
 
 /** Says whether what began when it was issued may still be stored. */
 export class Ticket {
-  /** Whether no write of the key was under way when it was issued. */
-  readonly isClean: boolean;
   readonly #fence: Fence;
   readonly #release: () => void;
+  /** Whether no write of the key was under way when it was issued. */
+  readonly #isClean: boolean;
   #generation: number;
 
   /** @param release called once, by {@linkcode Ticket.close}. */
   constructor(fence: Fence, isClean: boolean, release: () => void) {
     this.#fence = fence;
     this.#generation = fence.generation;
-    this.isClean = isClean;
+    this.#isClean = isClean;
     this.#release = release;
   }
 
@@ -33,12 +35,42 @@ export class Ticket {
    * what it gave must not be copied into a tier that the write has passed.
    */
   get isUndisturbed(): boolean {
-    return this.isClean && this.isValid;
+    return this.#isClean && this.isValid;
   }
 
   /** Makes it valid again: what it stands for begins only now. */
   renew(): void {
     this.#generation = this.#fence.generation;
+  }
+
+  /** Gives the ticket back; each must be, once. */
+  close(): void {
+    this.#release();
+  }
+}
+
+/** The ticket of a write. */
+export class WriteTicket {
+  readonly #fence: Fence;
+  readonly #generation: number;
+  readonly #release: () => void;
+
+  /** @param release called once, by {@linkcode WriteTicket.close}. */
+  constructor(fence: Fence, release: () => void) {
+    this.#fence = fence;
+    this.#generation = fence.generation;
+    this.#release = release;
+  }
+
+  /**
+   * Asks, just before the write is handed to all tiers, whether it may be.
+   *
+   * @returns false when a later one has been: this one would undo it.
+   */
+  hand(): boolean {
+    if (this.#fence.handed > this.#generation) return false;
+    this.#fence.handed = this.#generation;
+    return true;
   }
 
   /** Gives the ticket back; each must be, once. */
@@ -64,26 +96,25 @@ export class Fences {
     return new Ticket(fence, isClean, () => this.#release(key, fence));
   }
 
-  /** Begins to write or delete a key: makes its tickets invalid, and issues one that tells of later writes. */
-  openWrite(key: string): Ticket {
+  /** Begins to write or delete a key: makes its tickets invalid. */
+  openWrite(key: string): WriteTicket {
     const fence = this.#fence(key);
-    const isClean = fence.writes === 0;
     fence.generation++;
     fence.writes++;
-    return new Ticket(fence, isClean, () => {
+    return new WriteTicket(fence, () => {
       fence.writes--;
       this.#release(key, fence);
     });
   }
 
   /**
-   * Begins to clear the keys that match: makes their tickets invalid.
+   * Begins to clear the keys that match, and hands that to the tiers: makes their tickets invalid.
    *
    * @returns a function that ends it, to be called once.
    */
   openClear(matches: (key: string) => boolean): () => void {
     for (const [key, fence] of this.#fences) {
-      if (matches(key)) fence.generation++;
+      if (matches(key)) fence.handed = ++fence.generation;
     }
     // Two clears may have the same test.
     const clear = (key: string): boolean => matches(key);
@@ -94,7 +125,7 @@ export class Fences {
   #fence(key: string): Fence {
     let fence = this.#fences.get(key);
     if (fence === undefined) {
-      this.#fences.set(key, fence = { tickets: 0, generation: 0, writes: 0 });
+      this.#fences.set(key, fence = { tickets: 0, generation: 0, handed: 0, writes: 0 });
     }
     fence.tickets++;
     return fence;

@@ -25,8 +25,8 @@ export interface NamedKey {
 interface Origin {
   readonly key: NamedKey;
   readonly ticket: Ticket;
-  /** When it began; a stamp of {@linkcode TierStack.stamp}. */
-  version: number;
+  /** When its loader was called, a stamp of {@linkcode TierStack.stamp}; `undefined` while the tiers are read. */
+  version: number | undefined;
 }
 
 /** Reads through the tiers to a loader: one load at a time for each key. */
@@ -103,16 +103,20 @@ export class Loads {
     return {
       load: async (abandoned) => {
         const ticket = this.#stack.fences.open(key.stored);
-        origin = { key, ticket, version: this.#stack.stamp() };
+        origin = { key, ticket, version: undefined };
         try {
           return await load(origin, abandoned);
         } finally {
           ticket.close();
         }
       },
-      isOutdated: () =>
-        origin !== undefined &&
-        (!origin.ticket.isValid || this.#stack.wasDroppedSince(tags, origin.version)),
+      isOutdated: () => {
+        if (origin === undefined) return false;
+        const { ticket, version } = origin;
+        // What is read from the tiers may be what a write under way has not reached yet.
+        if (version === undefined) return !ticket.isUndisturbed;
+        return !ticket.isValid || this.#stack.wasDroppedSince(tags, version);
+      },
     };
   }
 

@@ -2,19 +2,19 @@ import type { CacheEntry } from "../entry/entry.ts";
 import { CacheError, isCacheError } from "../errors.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import { TierCounters, type TierStats } from "../observability/stats.ts";
-import type { BackendStats, CacheBackend, Clock } from "../types.ts";
+import type { BackendStats, CacheBackend, Clock, OperationOptions } from "../types.ts";
 import { mapLimited } from "./map_limited.ts";
-import { type Superseded, TierGuard } from "./tier_guard.ts";
+import { TierGuard } from "./tier_guard.ts";
 import { admits, capped, type TierLimits } from "./tier_limits.ts";
 
-/** Single reads or writes under way at once where a backend has no batch call. */
+/** Single reads under way at once where a backend has no batch call. */
 const BATCH_CONCURRENCY = 64;
 
 /** How an entry came to be written. */
 type Occasion = "writes" | "promotions";
 
 /** What a write did in a tier. */
-export type WriteOutcome = TierOutcome["outcome"] | Superseded;
+type WriteOutcome = TierOutcome["outcome"];
 
 /**
  * One backend in its place among the tiers, and the only caller of it. Reads
@@ -105,15 +105,18 @@ export class Tier {
     if (backend.getMany === undefined) {
       return await mapLimited(keys, BATCH_CONCURRENCY, (key) => this.get(key, signal));
     }
-    const entries = await this.#guard.read<(CacheEntry | undefined)[]>(
+    // What is mended while the read is under way may have been read before that.
+    const trusted = keys.filter((key) => !this.#guard.distrust.has(key));
+    const entries = trusted.length === 0 ? [] : await this.#guard.read<(CacheEntry | undefined)[]>(
       "read",
       undefined,
       async (options) =>
-        this.#ofLength(keys.length, await backend.getMany!(keys, options), "entries"),
+        this.#ofLength(trusted.length, await backend.getMany!(trusted, options), "entries"),
       signal,
       [],
     );
-    return keys.map((key, at) => this.#answered(key, entries[at]));
+    const found = new Map(trusted.map((key, at) => [key, this.#answered(key, entries[at])]));
+    return keys.map((key) => found.has(key) ? found.get(key) : this.#mend(key));
   }
 
   /** Tells whether an entry is here. */
@@ -130,12 +133,14 @@ export class Tier {
   }
 
   /** Writes one entry as its caller's latest word on the key. */
-  async set(
-    entry: CacheEntry,
-    signal?: AbortSignal,
-    isCurrent?: () => boolean,
-  ): Promise<WriteOutcome> {
-    return await this.#write(entry, "writes", signal, isCurrent);
+  async set(entry: CacheEntry, signal?: AbortSignal): Promise<WriteOutcome> {
+    const stored = await this.#guard.write(
+      "write",
+      [entry.key],
+      (options) => this.#store(entry, options),
+      signal,
+    );
+    return typeof stored === "string" ? "failed" : this.#count(stored, "writes");
   }
 
   /**
@@ -144,78 +149,66 @@ export class Tier {
    * @param isCurrent asked just before the copy is made, when earlier writes of the key have ended.
    */
   async promote(entry: CacheEntry, isCurrent: () => boolean): Promise<boolean> {
-    if (entry.expiresAt <= this.#clock.now() || this.#guard.distrust.has(entry.key)) return false;
-    return await this.#write(entry, "promotions", undefined, isCurrent) === "stored";
-  }
-
-  /**
-   * Writes many entries, in one request where the backend can.
-   *
-   * @param isCurrent asked for each entry that has to wait for its turn: by then a later write may have come.
-   */
-  async setMany(
-    entries: readonly CacheEntry[],
-    isCurrent: (entry: CacheEntry) => boolean,
-    signal?: AbortSignal,
-  ): Promise<WriteOutcome[]> {
-    const backend = this.#backend;
-    if (
-      this.isInProcess || backend.setMany === undefined ||
-      !entries.every((entry) => admits(this.#limits, entry))
-    ) {
-      const concurrency = this.isInProcess ? Infinity : BATCH_CONCURRENCY;
-      return await mapLimited(
-        entries,
-        concurrency,
-        (entry) => this.set(entry, signal, () => isCurrent(entry)),
-      );
-    }
-    if (entries.length === 0) return [];
-    const now = this.#clock.now();
-    const copies = entries.map((entry) => capped(this.#limits, entry, now));
+    const { key, expiresAt } = entry;
+    if (expiresAt <= this.#clock.now() || this.#guard.distrust.has(key)) return false;
+    if (!admits(this.#limits, entry)) return this.#count(false, "promotions") === "stored";
     const stored = await this.#guard.write(
       "write",
-      entries.map((entry) => entry.key),
-      async (options) =>
-        this.#ofLength(copies.length, await backend.setMany!(copies, options), "outcomes"),
-      signal,
+      [key],
+      (options) => this.#store(entry, options),
+      undefined,
+      isCurrent,
     );
-    return Array.isArray(stored)
-      ? stored.map((ok) => this.#count(ok, "writes"))
-      : entries.map(() => "failed");
+    return typeof stored !== "string" && this.#count(stored, "promotions") === "stored";
+  }
+
+  /** Writes many entries of different keys, in one request where the backend can. */
+  async setMany(entries: readonly CacheEntry[], signal?: AbortSignal): Promise<WriteOutcome[]> {
+    if (entries.length === 0) return [];
+    const backend = this.#backend;
+    const keys = entries.map((entry) => entry.key);
+    const isBatch = !this.isInProcess && backend.setMany !== undefined &&
+      entries.every((entry) => admits(this.#limits, entry));
+    const stored = isBatch
+      ? await this.#guard.write("write", keys, async (options) => {
+        const now = this.#clock.now();
+        const copies = entries.map((entry) => capped(this.#limits, entry, now));
+        return this.#ofLength(keys.length, await backend.setMany!(copies, options), "outcomes");
+      }, signal)
+      : await this.#guard.writeEach(
+        "write",
+        keys,
+        (at, options) => this.#store(entries[at]!, options),
+        signal,
+      );
+    return keys.map((_, at) => {
+      const outcome = Array.isArray(stored) ? stored[at]! : "failed";
+      return outcome === "failed" ? outcome : this.#count(outcome, "writes");
+    });
   }
 
   /** Removes one entry. A failure is told, and the key not read here until it has been mended. */
-  async delete(
-    key: string,
-    signal?: AbortSignal,
-    isCurrent?: () => boolean,
-  ): Promise<boolean> {
+  async delete(key: string, signal?: AbortSignal): Promise<boolean> {
     const removed = await this.#guard.write(
       "delete",
       [key],
       (options) => this.#backend.delete(key, options),
       signal,
-      isCurrent,
     );
     return removed === true;
   }
 
   /** Removes many entries, in one request where the backend can. @returns how many were there. */
-  async deleteMany(
-    keys: readonly string[],
-    isCurrent: (key: string) => boolean,
-    signal?: AbortSignal,
-  ): Promise<number> {
+  async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
     const backend = this.#backend;
-    if (backend.deleteMany === undefined) {
-      const concurrency = this.isInProcess ? Infinity : BATCH_CONCURRENCY;
-      const removed = await mapLimited(
+    if (this.isInProcess || backend.deleteMany === undefined) {
+      const removed = await this.#guard.writeEach(
+        "delete",
         keys,
-        concurrency,
-        (key) => this.delete(key, signal, () => isCurrent(key)),
+        (at, options) => backend.delete(keys[at]!, options),
+        signal,
       );
-      return removed.filter(Boolean).length;
+      return removed.filter((outcome) => outcome === true).length;
     }
     const removed = await this.#guard.write(
       "delete",
@@ -242,7 +235,12 @@ export class Tier {
     this.#counters.misses++;
     this.#events.emit("corrupt", { tier: this.name, key, error });
     // What a later version wrote is not ours to remove.
-    if (!isCacheError(error, "unsupported-format")) await this.delete(key, undefined, isCurrent);
+    if (!isCacheError(error, "unsupported-format")) await this.#remove(key, isCurrent);
+  }
+
+  /** Resolves when the writes of some keys that were asked for so far have ended, or have been given up. */
+  settled(keys: readonly string[]): Promise<void> {
+    return this.#guard.settled(keys);
   }
 
   /** Resolves when all writes have ended and are durable. */
@@ -271,27 +269,25 @@ export class Tier {
     return { ...held, name: this.name, ...this.#counters };
   }
 
-  async #write(
-    entry: CacheEntry,
-    occasion: Occasion,
-    signal: AbortSignal | undefined,
-    isCurrent: (() => boolean) | undefined,
-  ): Promise<WriteOutcome> {
+  /** Stores an entry as it may live here; what stands under the key of one that is declined is older and goes. */
+  async #store(entry: CacheEntry, options: OperationOptions): Promise<boolean> {
     const { key } = entry;
-    if (!admits(this.#limits, entry)) {
-      // What stands under the key is older than what was declined.
-      if (occasion === "writes") await this.delete(key, signal, isCurrent);
-      return this.#count(false, occasion);
+    if (admits(this.#limits, entry)) {
+      const copy = capped(this.#limits, entry, this.#clock.now());
+      return await this.#backend.set(key, copy, options);
     }
-    const copy = capped(this.#limits, entry, this.#clock.now());
-    const stored = await this.#guard.write(
-      "write",
+    await this.#backend.delete(key, options);
+    return false;
+  }
+
+  async #remove(key: string, isCurrent: () => boolean): Promise<void> {
+    await this.#guard.write(
+      "delete",
       [key],
-      (options) => this.#backend.set(key, copy, options),
-      signal,
+      (options) => this.#backend.delete(key, options),
+      undefined,
       isCurrent,
     );
-    return typeof stored === "string" ? stored : this.#count(stored, occasion);
   }
 
   #count(stored: boolean, occasion: Occasion): "stored" | "declined" {
@@ -336,9 +332,7 @@ export class Tier {
     if (this.#mending) return;
     this.#mending = true;
     // A write that came first may have mended it by the time that it is this one's turn.
-    this.delete(key, undefined, () => this.#guard.distrust.has(key)).finally(() =>
-      this.#mending = false
-    );
+    this.#remove(key, () => this.#guard.distrust.has(key)).finally(() => this.#mending = false);
   }
 
   #ofLength<T>(length: number, answer: readonly T[], what: string): T[] {

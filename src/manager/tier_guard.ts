@@ -4,7 +4,11 @@ import type { TierCounters } from "../observability/stats.ts";
 import type { Clock, OperationOptions } from "../types.ts";
 import { Deadlines } from "./deadline.ts";
 import { Distrust } from "./distrust.ts";
+import { mapLimited } from "./map_limited.ts";
 import { WriteLanes } from "./write_lanes.ts";
+
+/** Single writes under way at once where a backend has no batch call. */
+const BATCH_CONCURRENCY = 64;
 
 /** A write that was left out because a later one of its key had begun. */
 export type Superseded = "superseded";
@@ -67,22 +71,86 @@ export class TierGuard {
    *
    * @param isCurrent asked when its turn has come; if not, it is left out.
    */
-  async write<T>(
+  write<T>(
     operation: string,
     keys: readonly string[],
     write: (options: OperationOptions) => Promise<T>,
     signal?: AbortSignal,
     isCurrent: () => boolean = always,
   ): Promise<T | "failed" | Superseded> {
-    const order = this.distrust.begin();
-    let hasBegun = false;
+    return this.#guarded<T | Superseded>(
+      operation,
+      keys,
+      this.distrust.begin(),
+      (options) =>
+        this.#inTurn<T | Superseded>(keys, () => isCurrent() ? write(options) : SUPERSEDED),
+      signal,
+    );
+  }
+
+  /**
+   * Runs a write for each of many keys, a bounded number of them at once. All
+   * of them take their place in the order of writes now; the time of each
+   * runs from when it is begun. Rejects only when the caller gives up.
+   *
+   * @param write gets the place of its key.
+   */
+  async writeEach<T>(
+    operation: string,
+    keys: readonly string[],
+    write: (at: number, options: OperationOptions) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<(T | "failed")[]> {
+    if (this.#parts.isInProcess) {
+      return await Promise.all(keys.map((key, at) =>
+        this.#guarded(
+          operation,
+          [key],
+          this.distrust.begin(),
+          (options) => write(at, options),
+          signal,
+        )
+      ));
+    }
+    const places = keys.map((key, at) => ({
+      key,
+      at,
+      order: this.distrust.begin(),
+      place: this.#lanes.reserve(key),
+    }));
+    const outcomes = await mapLimited(places, BATCH_CONCURRENCY, async (each) => {
+      const { key, at, order, place } = each;
+      let hasBegun = false;
+      try {
+        return await this.#guarded(operation, [key], order, async (options) => {
+          hasBegun = true;
+          try {
+            await place.turn;
+            return await write(at, options);
+          } finally {
+            place.leave();
+          }
+        }, signal);
+      } catch {
+        // The caller has given up; the places of all keys have to be left before it is told so.
+        if (!hasBegun) place.leave();
+        return "failed";
+      }
+    });
+    signal?.throwIfAborted();
+    return outcomes;
+  }
+
+  async #guarded<T>(
+    operation: string,
+    keys: readonly string[],
+    order: number,
+    write: (options: OperationOptions) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T | "failed"> {
     try {
-      const start = async (options: OperationOptions): Promise<T | Superseded> => {
-        hasBegun = true;
-        const result = await this.#inTurn<T | Superseded>(
-          keys,
-          () => isCurrent() ? write(options) : SUPERSEDED,
-        );
+      const start = async (options: OperationOptions): Promise<T> => {
+        const result = await write(options);
         // Also when it ends past its deadline: the store then holds what was asked for.
         if (result !== "superseded") this.distrust.succeeded(keys, order);
         return result;
@@ -91,7 +159,7 @@ export class TierGuard {
         ? start(NO_OPTIONS)
         : this.#deadlines.run(operation, start, signal));
     } catch (error) {
-      if (hasBegun) this.distrust.failed(keys, order);
+      this.distrust.failed(keys, order);
       signal?.throwIfAborted();
       this.failed(operation, keys.length === 1 ? keys[0] : undefined, error);
       return "failed";
@@ -122,10 +190,10 @@ export class TierGuard {
     }
   }
 
-  /** Resolves when the writes under way have ended, or have been given up at their deadline. */
-  async settled(): Promise<void> {
+  /** Resolves when the writes under way, of all or of some keys, have ended or have been given up at their deadline. */
+  async settled(keys?: readonly string[]): Promise<void> {
     try {
-      await this.#deadlines.run("write", () => this.#lanes.idle());
+      await this.#deadlines.run("write", () => this.#lanes.idle(keys));
     } catch {
       // Each write that did not end in time has been told of by its own deadline.
     }

@@ -2,13 +2,13 @@ import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
 import { VersionClock } from "../entry/version.ts";
 import { compileGlob } from "../glob.ts";
-import type { EventHub } from "../observability/events.ts";
+import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { TagIndex } from "./tag_index.ts";
-import type { Tier, WriteOutcome } from "./tier.ts";
+import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
 import { entryOf, type Write } from "./write.ts";
 
@@ -171,9 +171,11 @@ export class TierStack {
     const ticket = this.fences.openWrite(entry.key);
     try {
       if (encoding.wait !== undefined || entry.tags.length > 0 || signal?.aborted) {
-        await this.#prepare([entry], encoding, [ticket], signal);
-        // Whoever wrote or deleted the key meanwhile came later, and has the last word.
-        if (!ticket.isValid) return { entry, stored: true };
+        await this.#prepare([entry], encoding, signal);
+      }
+      if (!ticket.hand()) {
+        await this.#overtaken([entry.key]);
+        return { entry, stored: true };
       }
       const outcomes = await Promise.all(this.#tiers.map((tier) => tier.set(entry, signal)));
       return { entry, stored: this.#wrote(entry, outcomes) };
@@ -192,17 +194,18 @@ export class TierStack {
     const encoding = this.#encode(entries);
     const tickets = entries.map((entry) => this.fences.openWrite(entry.key));
     try {
-      await this.#prepare(entries, encoding, tickets, signal);
-      const current = new Map<CacheEntry, Ticket>();
+      await this.#prepare(entries, encoding, signal);
+      const handed: CacheEntry[] = [];
+      const late: string[] = [];
       entries.forEach((entry, at) => {
-        if (tickets[at]!.isValid) current.set(entry, tickets[at]!);
+        if (tickets[at]!.hand()) handed.push(entry);
+        else late.push(entry.key);
       });
-      const written = [...current.keys()];
-      const isCurrent = (entry: CacheEntry): boolean => current.get(entry)!.isValid;
-      const outcomes = await Promise.all(
-        this.#tiers.map((tier) => tier.setMany(written, isCurrent, signal)),
-      );
-      const stored = written.map((entry, at) =>
+      const [outcomes] = await Promise.all([
+        Promise.all(this.#tiers.map((tier) => tier.setMany(handed, signal))),
+        this.#overtaken(late),
+      ]);
+      const stored = handed.map((entry, at) =>
         this.#wrote(entry, outcomes.map((ofTier) => ofTier[at]!))
       );
       return { entries, stored: stored.every(Boolean) };
@@ -214,6 +217,7 @@ export class TierStack {
   /** Removes a key from every tier. */
   async delete(key: string, signal?: AbortSignal): Promise<boolean> {
     const ticket = this.fences.openWrite(key);
+    ticket.hand();
     try {
       const removed = await Promise.all(this.#tiers.map((tier) => tier.delete(key, signal)));
       if (this.#events.has("delete")) this.#events.emit("delete", { key });
@@ -225,18 +229,16 @@ export class TierStack {
 
   /** Removes many different keys, asking each tier once. @returns the most that a tier had. */
   async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
-    const tickets = new Map(keys.map((key) => [key, this.fences.openWrite(key)] as const));
-    const isCurrent = (key: string): boolean => tickets.get(key)!.isValid;
+    const tickets = keys.map((key) => this.fences.openWrite(key));
+    for (const ticket of tickets) ticket.hand();
     try {
-      const removed = await Promise.all(
-        this.#tiers.map((tier) => tier.deleteMany(keys, isCurrent, signal)),
-      );
+      const removed = await Promise.all(this.#tiers.map((tier) => tier.deleteMany(keys, signal)));
       if (this.#events.has("delete")) {
         for (const key of keys) this.#events.emit("delete", { key });
       }
       return Math.max(...removed);
     } finally {
-      for (const ticket of tickets.values()) ticket.close();
+      for (const ticket of tickets) ticket.close();
     }
   }
 
@@ -314,33 +316,26 @@ export class TierStack {
   async #prepare(
     entries: readonly CacheEntry[],
     encoding: { readonly done: number; readonly wait: unknown },
-    tickets: readonly Ticket[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    try {
-      await encoding.wait;
-      for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
-      for (const entry of entries) {
-        if (entry.tags.length > 0) await this.#tags.prepare(entry);
-      }
-      signal?.throwIfAborted();
-    } catch (error) {
-      // An earlier write that was left out for the sake of this one must not leave an older value behind.
-      const doomed = entries.filter((_, at) => tickets[at]!.isValid && !tickets[at]!.isClean);
-      if (doomed.length > 0) {
-        this.#background.run(this.deleteMany(doomed.map((entry) => entry.key)));
-      }
-      throw error;
+    await encoding.wait;
+    for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
+    for (const entry of entries) {
+      if (entry.tags.length > 0) await this.#tags.prepare(entry);
     }
+    signal?.throwIfAborted();
   }
 
-  #wrote(entry: CacheEntry, outcomes: readonly WriteOutcome[]): boolean {
-    const known = outcomes.filter((outcome) => outcome !== "superseded");
-    if (known.length < outcomes.length) return true;
+  /** Waits until what was written to some keys later has come to every tier: it has the last word. */
+  async #overtaken(keys: readonly string[]): Promise<void> {
+    if (keys.length > 0) await Promise.all(this.#tiers.map((tier) => tier.settled(keys)));
+  }
+
+  #wrote(entry: CacheEntry, outcomes: readonly TierOutcome["outcome"][]): boolean {
     if (this.#events.has("write")) {
       this.#events.emit("write", {
         key: entry.key,
-        outcomes: this.#tiers.map(({ name }, at) => ({ tier: name, outcome: known[at]! })),
+        outcomes: this.#tiers.map(({ name }, at) => ({ tier: name, outcome: outcomes[at]! })),
       });
     }
     // A tier that declines should not hold it; one at least must.

@@ -1,3 +1,11 @@
+/** The place of a write among those of its key. */
+export interface WritePlace {
+  /** Resolves when the writes before it have ended. */
+  readonly turn: Promise<void>;
+  /** To be called when it has ended. */
+  readonly leave: () => void;
+}
+
 /**
  * Keeps the writes of one tier in the order in which they were asked for:
  * those of one key follow each other, those of different keys do not wait, and
@@ -31,6 +39,18 @@ export class WriteLanes {
   }
 
   /**
+   * Takes the place of a write of one key, to be done later.
+   *
+   * @returns when the writes before it have ended, and a function to call when this one has.
+   */
+  reserve(key: string): WritePlace {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const turn = this.#lanes.get(key) ?? this.#barrier ?? Promise.resolve();
+    this.#hold(key, Promise.all([turn, promise]).then(ignore));
+    return { turn, leave: resolve };
+  }
+
+  /**
    * Writes all keys at once when all writes before it have ended, or when
    * `patience` ends: a write that never ends must not hold up everything.
    *
@@ -56,9 +76,12 @@ export class WriteLanes {
     return result;
   }
 
-  /** Resolves when the writes under way have ended, however they ended. */
-  async idle(): Promise<void> {
-    await Promise.all([...new Set(this.#lanes.values()), this.#barrier]);
+  /** Resolves when the writes under way have ended, however they ended: all of them, or those of some keys. */
+  async idle(keys?: readonly string[]): Promise<void> {
+    const lanes = keys === undefined
+      ? this.#lanes.values()
+      : keys.map((key) => this.#lanes.get(key) ?? this.#barrier);
+    await Promise.all([...new Set(lanes), keys === undefined ? this.#barrier : undefined]);
   }
 
   #hold(key: string, end: Promise<void>): void {

@@ -25,13 +25,24 @@ describe("Fences", () => {
     assert.equal(fences.open("a").isUndisturbed, true);
   });
 
-  it("a write's ticket is valid until the next write, and tells of one before it", () => {
+  it("hand() lets a write through unless a later one has been handed to the tiers", () => {
     const fences = new Fences();
-    const first = fences.openWrite("a");
-    assert.ok(first.isValid && first.isClean);
-    const second = fences.openWrite("a");
-    assert.equal(first.isValid, false);
-    assert.ok(second.isValid && !second.isClean);
+    const [first, second, third] = [1, 2, 3].map(() => fences.openWrite("a"));
+    assert.equal(first!.hand(), true, "later ones have begun, but none was handed on");
+    assert.equal(third!.hand(), true);
+    assert.equal(second!.hand(), false);
+    assert.equal(fences.openWrite("a").hand(), true);
+  });
+
+  it("hand() keeps a write back that a clear has passed", () => {
+    const fences = new Fences();
+    const [inside, outside] = [fences.openWrite("a"), fences.openWrite("b")];
+    const end = fences.openClear((key) => key === "a");
+    const after = fences.openWrite("a");
+    end();
+    assert.equal(inside.hand(), false);
+    assert.equal(outside.hand(), true);
+    assert.equal(after.hand(), true);
   });
 
   it("renew() makes a ticket valid again, until the next write", () => {

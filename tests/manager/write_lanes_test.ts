@@ -69,6 +69,50 @@ describe("WriteLanes", () => {
     assert.deepEqual(writes.begun.at(-1), "c2");
   });
 
+  it("reserve() takes a place that others wait for until it is left", async () => {
+    const lanes = new WriteLanes();
+    const writes = new Writes();
+    lanes.run("a", writes.begin("a1"));
+    const place = lanes.reserve("a");
+    lanes.run("a", writes.begin("a3"));
+    let isTurn = false;
+    place.turn.then(() => isTurn = true);
+    await settle();
+    assert.equal(isTurn, false);
+    await writes.end("a1");
+    assert.equal(isTurn, true);
+    assert.deepEqual(writes.begun, ["a1"]);
+    place.leave();
+    await settle();
+    assert.deepEqual(writes.begun, ["a1", "a3"]);
+  });
+
+  it("reserve() that is left before its turn does not let others pass", async () => {
+    const lanes = new WriteLanes();
+    const writes = new Writes();
+    lanes.run("a", writes.begin("a1"));
+    lanes.reserve("a").leave();
+    lanes.run("a", writes.begin("a3"));
+    await settle();
+    assert.deepEqual(writes.begun, ["a1"]);
+    await writes.end("a1");
+    assert.deepEqual(writes.begun, ["a1", "a3"]);
+  });
+
+  it("idle() of some keys waits for these only", async () => {
+    const lanes = new WriteLanes();
+    const writes = new Writes();
+    lanes.run("a", writes.begin("a"));
+    lanes.run("b", writes.begin("b"));
+    const ended: string[] = [];
+    lanes.idle(["a", "never written"]).then(() => ended.push("a"));
+    lanes.idle(["b"]).then(() => ended.push("b"));
+    await writes.end("b");
+    assert.deepEqual(ended, ["b"]);
+    await writes.end("a");
+    assert.deepEqual(ended, ["b", "a"]);
+  });
+
   it("runAll() waits for all and holds up all, and later ones keep their order", async () => {
     const lanes = new WriteLanes();
     const writes = new Writes();
