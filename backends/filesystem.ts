@@ -5,13 +5,15 @@
  * @module
  *
  * @example
- * ```ts no-eval
+ * ```ts
+ * import { tmpdir } from "node:os";
  * import { CacheManager } from "@strata/cache";
  *
  * await using cache = await CacheManager.open({
- *   backends: [{ type: "filesystem", basePath: "~/.cache/my-app", maxSizeMb: 500 }],
+ *   backends: [{ type: "filesystem", basePath: `${tmpdir()}/my-app`, maxSizeMb: 500 }],
  * });
  * await cache.set("key", { any: "value" }, { ttl: "7d" });
+ * console.assert(await cache.exists("key"));
  * ```
  */
 

@@ -7,11 +7,11 @@ import {
 } from "../../src/entry/frame.ts";
 import { type Disk, errnoOf } from "./disk.ts";
 
-/** Read at first where the length is not known: most entries are smaller, and one call is all. */
+/**
+ * Read at first where the length is not known. The key stands behind the value:
+ * of most entries one call gets all, and a call costs more than the bytes.
+ */
 const FIRST_READ_BYTES = 16 * 1024;
-
-/** Read at first where the value is not wanted. */
-const HEAD_READ_BYTES = 4096;
 
 /** What an entry's file tells without its value. */
 export interface FileHead {
@@ -104,7 +104,7 @@ export function isDamage(error: unknown): error is CacheError {
 }
 
 async function headOf(disk: Disk, fd: number, path: string): Promise<FileHead> {
-  const start = new Uint8Array(HEAD_READ_BYTES);
+  const start = new Uint8Array(FIRST_READ_BYTES);
   const read = await readAtLeast(disk, fd, start, FRAME_HEADER_BYTES);
   const header = decodeFrameHeader(start.subarray(0, read));
   const keyStart = header.frameLength - header.tagsLength - header.keyLength;

@@ -49,8 +49,9 @@ export class Reader {
       });
       return undefined;
     }
-    if (entry.expiresAt > clock.now()) return entry;
-    await this.removeExpired(digest);
+    const now = clock.now();
+    if (entry.expiresAt > now) return entry;
+    if (entry.staleUntil <= now) await this.removeExpired(digest);
     return undefined;
   }
 
@@ -89,12 +90,12 @@ export class Reader {
     }
   }
 
-  /** Removes an entry whose time is over, if it still is when its turn comes. */
+  /** Removes an entry that is over for good, if it still is when its turn comes. One that may be served stale stays. */
   async removeExpired(digest: Uint8Array): Promise<void> {
     const { clock, counters } = this.#shared;
     const removed = await this.#removeIf(digest, async () => {
       const head = await this.headOf(digest);
-      return head !== undefined && head.header.expiresAt <= clock.now();
+      return head !== undefined && head.header.staleUntil <= clock.now();
     });
     if (removed) counters.expirations++;
   }

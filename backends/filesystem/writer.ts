@@ -68,7 +68,7 @@ export class Writer {
     const frame = await entry.encode();
     if (space.isLimited) await this.#ready;
     signal?.throwIfAborted();
-    if (entry.expiresAt <= clock.now()) {
+    if (entry.staleUntil <= clock.now()) {
       await this.#drop(digest);
       return true;
     }

@@ -61,6 +61,15 @@ export function describeExpiry(test: SuiteTest): void {
       assert.deepStrictEqual(await liveKeys(backend, ["key"]), []);
     });
 
+    test("get() misses what is over although it may be served stale", async ({ backend, clock }) => {
+      await backend.set("key", entryOf("key", 1, { clock, ttlMs: 5, staleMs: 1000 }));
+      clock.advance(5);
+      assert.equal(await backend.get("key"), undefined);
+      assert.equal(await backend.exists("key"), false);
+      assert.deepStrictEqual(await liveKeys(backend, ["key"]), []);
+      assert.equal(await backend.clear(), 0);
+    });
+
     test("set() fills a key again after its end", async ({ backend, clock }) => {
       await backend.set("key", entryOf("key", 1, { clock, ttlMs: 5 }));
       clock.advance(5);
