@@ -51,15 +51,15 @@ export class RaceHistory {
       return;
     }
     const giver = this.changes.find((change) => change.value === value && change.concerns(key));
-    assert.ok(giver !== undefined, `${key} gave ${value}, which nobody set`);
-    assert.ok(giver.start < end, `${key} gave ${value} before it was set`);
+    assert.ok(giver !== undefined, `${key} gave ${short(value)}, which nobody set`);
+    assert.ok(giver.start < end, `${key} gave ${short(value)} before it was set`);
     const undoer = this.changes.find((change) =>
       this.#undoes(change, giver, key) && change.end < start
     );
     assert.equal(
       undoer && describe(undoer),
       undefined,
-      `${key} gave ${value} of ${describe(giver)} in a read from ${start} to ${end}`,
+      `${key} gave ${short(value)} of ${describe(giver)} in a read from ${start} to ${end}`,
     );
   }
 
@@ -97,4 +97,8 @@ export class RaceHistory {
 
 function describe({ name, start, end }: Change): string {
   return `${name} from ${start} to ${end}`;
+}
+
+function short(value: unknown): string {
+  return String(value).slice(0, 20);
 }

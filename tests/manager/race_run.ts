@@ -25,12 +25,17 @@ export interface RaceOptions {
   readonly hasBatches: boolean;
   /** Whether values have tags that are dropped. */
   readonly hasTags: boolean;
+  /** Whether all tiers but the last decline some values. */
+  readonly hasLimits: boolean;
+  /** Whether callers give up. */
+  readonly hasAborts: boolean;
 }
 
 const KEYS = ["a1", "a2", "b1"] as const;
 const CALLERS = 4;
 const MOVES = 160;
 const DEADLINE_MS = 1000;
+const LONG = "x".repeat(500);
 
 /** Plays one random interleaving of callers and tiers, and checks every read in it and what is left at its end. */
 export async function raceRun(options: RaceOptions): Promise<void> {
@@ -47,6 +52,7 @@ class RaceRun {
   readonly #slow: SteppedBackend[];
   readonly #loaders: { readonly end: (fails: boolean) => void }[] = [];
   readonly #failures: unknown[] = [];
+  readonly #callers = new Set<AbortController>();
   #loadsOf = new Map<string, number>();
   #busy = 0;
   #values = 0;
@@ -64,7 +70,11 @@ class RaceRun {
   async play(): Promise<void> {
     const backends: CacheBackend[] = [...(this.#memory ? [this.#memory] : []), ...this.#slow];
     const cache = await CacheManager.open({
-      backends: backends.map((backend) => ({ backend, deadline: `${DEADLINE_MS}ms` })),
+      backends: backends.map((backend, at) => ({
+        backend,
+        deadline: `${DEADLINE_MS}ms`,
+        ...(this.#options.hasLimits && at < backends.length - 1 && { maxEntryBytes: 300 }),
+      })),
       clock: this.#clock,
       serializationFormat: jsonSerializer,
     });
@@ -84,6 +94,8 @@ class RaceRun {
       if (this.#busy < CALLERS) this.#call(cache);
     } else if (choice < 0.5) {
       this.#pick(this.#loaders)?.end(this.#random() < 0.25);
+    } else if (choice < 0.52 && this.#options.hasAborts) {
+      this.#pick([...this.#callers])?.abort(new Aborted());
     } else if (choice < 0.55 && this.#options.hasFaults) {
       await this.#clock.advanceAsync(DEADLINE_MS / 2);
     } else {
@@ -98,36 +110,50 @@ class RaceRun {
   /** One caller does one thing. */
   #call(cache: Cache): void {
     this.#busy++;
-    this.#operate(cache).catch((error) => this.#failures.push(error)).finally(() => this.#busy--);
+    const caller = new AbortController();
+    this.#callers.add(caller);
+    this.#operate(cache, this.#options.hasAborts ? caller.signal : undefined).catch((error) => {
+      if (!(error instanceof Aborted)) this.#failures.push(error);
+    }).finally(() => {
+      this.#busy--;
+      this.#callers.delete(caller);
+    });
   }
 
-  async #operate(cache: Cache): Promise<void> {
+  async #operate(cache: Cache, signal: AbortSignal | undefined): Promise<void> {
+    const options = { signal };
     const choice = this.#random();
     const key = this.#pick(KEYS)!;
     if (choice < 0.25) {
-      await this.#read([key], async () => [await cache.get(key)]);
+      await this.#read([key], async () => [await cache.get(key, options)]);
     } else if (choice < 0.35) {
-      await this.#read(KEYS, () => cache.getMany(KEYS));
+      await this.#read(KEYS, () => cache.getMany(KEYS, options));
     } else if (choice < 0.55) {
       const change = this.#giving(key);
       const { value, tags } = change;
-      await this.#change(change, () => cache.set(key, value, { tags }));
+      await this.#change(change, () => cache.set(key, value, { tags, signal }));
     } else if (choice < 0.62) {
       const changes = KEYS.map((each) => this.#giving(each));
       const entries = changes.map(({ value, tags }, at) => ({ key: KEYS[at]!, value, tags }));
-      await cache.setMany(entries);
+      await cache.setMany(entries, options);
       for (const change of changes) change.end = this.#history.tick();
     } else if (choice < 0.72) {
-      await this.#change(this.#taking("delete", (each) => each === key), () => cache.delete(key));
+      await this.#change(
+        this.#taking("delete", (each) => each === key),
+        () => cache.delete(key, options),
+      );
     } else if (choice < 0.77) {
-      await this.#change(this.#taking("deleteMany", () => true), () => cache.deleteMany(KEYS));
+      await this.#change(
+        this.#taking("deleteMany", () => true),
+        () => cache.deleteMany(KEYS, options),
+      );
     } else if (choice < 0.82) {
       await this.#change(
         this.#taking("clear a*", (each) => each.startsWith("a")),
-        () => cache.clear("a*"),
+        () => cache.clear("a*", options),
       );
     } else if (choice < 0.85) {
-      await this.#change(this.#taking("clear", () => true), () => cache.clear());
+      await this.#change(this.#taking("clear", () => true), () => cache.clear(undefined, options));
     } else if (choice < 0.88 && this.#options.hasTags) {
       const tag = this.#tag();
       const change = this.#history.begin({
@@ -137,14 +163,14 @@ class RaceRun {
         tags: [],
         tag,
       });
-      await this.#change(change, () => cache.deleteByTag(tag));
+      await this.#change(change, () => cache.deleteByTag(tag, options));
     } else if (choice < 0.95) {
-      const tagging = this.#tagging();
+      const tagging = { ...this.#tagging(), signal };
       await this.#load([key], tagging.tags, async (load) => [
         await cache.getOrSet(key, async () => (await load([key]))[0], tagging),
       ]);
     } else {
-      const tagging = this.#tagging();
+      const tagging = { ...this.#tagging(), signal };
       await this.#load(
         KEYS,
         tagging.tags,
@@ -158,7 +184,10 @@ class RaceRun {
     const values = await read();
     const end = this.#history.tick();
     keys.forEach((key, at) =>
-      this.#history.check({ key, value: values[at], start, end }, this.#options.hasFaults)
+      this.#history.check(
+        { key, value: values[at], start, end },
+        this.#options.hasFaults || this.#options.hasAborts,
+      )
     );
   }
 
@@ -219,7 +248,8 @@ class RaceRun {
   }
 
   #value(key: string, tags: readonly string[]): Omit<Change, "name" | "start" | "end"> {
-    const value = `${key}#${++this.#values}`;
+    const size = this.#options.hasLimits && this.#random() < 0.4 ? LONG : "";
+    const value = `${key}#${++this.#values}${size}`;
     return { value, concerns: (each) => each === key, tags };
   }
 
@@ -267,7 +297,7 @@ class RaceRun {
         await cache.flush();
       }
     }
-    if (this.#options.hasFaults || this.#options.hasTags) return;
+    if (this.#options.hasFaults || this.#options.hasTags || this.#options.hasAborts) return;
     for (const tier of this.#slow) {
       for (const key of KEYS) this.#history.checkFinal(key, await tier.read(key)?.value());
     }
@@ -279,3 +309,5 @@ class RaceRun {
 }
 
 class LoaderFailed extends Error {}
+
+class Aborted extends Error {}
