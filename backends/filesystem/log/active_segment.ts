@@ -156,7 +156,7 @@ export class ActiveSegment {
     segment.oldestStamp = Math.min(segment.oldestStamp, batch.oldestStamp);
     segment.generation = Math.max(segment.generation, batch.generation);
     segment.end = base + batch.used;
-    batch.slots.clear();
+    batch.forgetSlots();
     catalog.detach(batch);
   }
 }

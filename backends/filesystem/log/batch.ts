@@ -23,7 +23,7 @@ const NOTHING = new Uint8Array(0);
 
 /** Records on their way to the disk, in one piece of memory that is written at once. */
 export class Batch implements Holder {
-  readonly id: number;
+  id: number;
   readonly block: Block;
   readonly slots: SlotList = new SlotList();
   /** Where in the block the record of each slot is. */
@@ -41,7 +41,7 @@ export class Batch implements Holder {
   /** Whether its records stand in a segment. */
   isWritten = false;
   /** Runs once its records stand where they were promised to be. */
-  readonly afterwards: (() => void)[] = [];
+  afterwards: (() => void)[] = [];
   readonly #header: RecordHeader = makeRecordHeader();
   #outcome: PromiseWithResolvers<boolean> | undefined;
 
@@ -51,8 +51,8 @@ export class Batch implements Holder {
   }
 
   forgetSlots(): void {
-    this.slots.clear();
-    this.offsets.clear();
+    this.slots.reset();
+    this.offsets.reset();
     this.liveBytes = 0;
     this.tombstoneBytes = 0;
   }
@@ -128,9 +128,18 @@ export class Batch implements Holder {
     if (isWritten) { for (const action of this.afterwards) action(); }
   }
 
-  /** A batch over the same memory, as soon as nobody needs this one. */
-  reuse(id: number): Batch {
-    return new Batch(id, this.block);
+  /** Begins anew under another number, once nobody needs what was in it. */
+  reuse(id: number): this {
+    this.id = id;
+    this.forgetSlots();
+    this.used = 0;
+    this.count = 0;
+    this.oldestStamp = Infinity;
+    this.generation = 0;
+    this.isWritten = false;
+    if (this.afterwards.length > 0) this.afterwards = [];
+    this.#outcome = undefined;
+    return this;
   }
 }
 

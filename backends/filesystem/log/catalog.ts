@@ -223,7 +223,7 @@ export class Catalog {
       }
       if (index.segment(slot) === NO_SEGMENT && index.records(slot) === 0) index.remove(slot);
     }
-    holder.slots.clear();
+    holder.forgetSlots();
     this.#holders[holder.id] = undefined;
   }
 

@@ -7,10 +7,8 @@ const SAMPLE_EVERY = 8;
 const SUSPICIOUS_READS = 32;
 /** Above this mean, in milliseconds, reads hold up the event loop more than asynchronous ones cost. */
 const SLOW_MEAN_MS = 0.25;
-/** One synchronous read this long is enough, in milliseconds; shorter ones may be a busy machine. */
-const SLOW_READ_MS = 25;
 const WEIGHT = 1 / 8;
-/** What a longer read counts as in the mean. */
+/** What a longer read counts as in the mean: one alone may be a busy machine, three in a row are a slow disk. */
 const OUTLIER_MS = 1;
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 30_000;
@@ -60,7 +58,7 @@ export class IoMeter {
       this.#suspicion--;
       this.#untilSample = 1;
     }
-    if (took > SLOW_READ_MS || this.#mean > SLOW_MEAN_MS) {
+    if (this.#mean > SLOW_MEAN_MS) {
       this.#isAsync = true;
       this.#asyncUntil = now + this.#pause;
       this.#pause = Math.min(this.#pause * 2, LAST_PAUSE_MS);

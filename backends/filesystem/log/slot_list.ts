@@ -29,6 +29,12 @@ export class SlotList {
     if (this.#slots.length > this.#length) this.#resize(this.#length);
   }
 
+  /** Empties it, and keeps its memory for what comes. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  /** Empties it and frees its memory. */
   clear(): void {
     this.#slots = new Int32Array(0);
     this.#length = 0;

@@ -22,6 +22,7 @@ const LOCK_PATIENCE_MS = 10_000;
 /** So many small segments are merged when a new one begins. */
 const SMALL_SEGMENTS = 16;
 const SMALL_SHARE = 1 / 8;
+const LIVE_SHARE = 0.85;
 
 /** What {@linkcode Space} tells its log. */
 export interface SpaceEvents {
@@ -57,8 +58,7 @@ export class Space implements Destination {
     this.#lock = lock;
     this.#events = events;
     this.external = new ExternalSpace(core);
-    // Segments go as a whole. What the policy keeps leaves them some dead records, so that little has to be carried over.
-    this.maxLiveBytes = Math.max(0, core.maxBytes - 2 * this.#claim - 8 * 4096) * 0.85;
+    this.maxLiveBytes = liveBudget(core.maxBytes, core.segmentBytes);
   }
 
   /** Makes the queue known, which in turn knows this. */
@@ -198,7 +198,7 @@ export class Space implements Destination {
   }
 
   get #claim(): number {
-    return blocksOf(this.#core.segmentBytes) + CLAIM_SLACK + 4096;
+    return claimOf(this.#core.segmentBytes);
   }
 
   get #with(): Reclaimer {
@@ -344,4 +344,18 @@ export class Space implements Destination {
     }
     await queue.commit(batch);
   }
+}
+
+/**
+ * The most bytes of live entries within a limit: what is left beside the
+ * segment that is written and the room for one more, less a share that is
+ * dead. Segments go as a whole, and the more of them is dead, the less has to
+ * be carried over.
+ */
+export function liveBudget(maxBytes: number, segmentBytes: number): number {
+  return Math.max(0, maxBytes - 2 * claimOf(segmentBytes) - 8 * 4096) * LIVE_SHARE;
+}
+
+function claimOf(segmentBytes: number): number {
+  return blocksOf(segmentBytes) + CLAIM_SLACK + 4096;
 }

@@ -139,3 +139,8 @@ export function diskUsage(directory: string): number {
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
+
+/** What this runtime wants before the path of a script to be run. */
+export function runtimeArguments(): string[] {
+  return "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
+}
