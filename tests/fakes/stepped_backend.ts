@@ -1,6 +1,6 @@
 import { CacheEntry } from "../../src/entry/entry.ts";
 import { compileGlob } from "../../src/glob.ts";
-import type { BackendStats, CacheBackend, OperationOptions } from "../../src/types.ts";
+import type { BackendStats, CacheBackend, Clock, OperationOptions } from "../../src/types.ts";
 
 /** An operation under way. It takes effect and is answered when told to. */
 export interface Step {
@@ -24,6 +24,8 @@ export interface SteppedOptions {
   readonly hasBatches?: boolean;
   /** Whether operations go on when their signal is aborted. @default false */
   readonly isDeaf?: boolean;
+  /** Says when entries are over. @default they never are */
+  readonly clock?: Clock;
 }
 
 /** A store of frames, each operation of which waits to be moved on: every interleaving can be played. */
@@ -39,10 +41,15 @@ export class SteppedBackend implements CacheBackend {
   declare readonly setMany?: NonNullable<CacheBackend["setMany"]>;
   declare readonly deleteMany?: NonNullable<CacheBackend["deleteMany"]>;
   readonly #isDeaf: boolean;
+  readonly #clock: Clock | undefined;
 
-  constructor(name = "stepped", { hasBatches = false, isDeaf = false }: SteppedOptions = {}) {
+  constructor(
+    name = "stepped",
+    { hasBatches = false, isDeaf = false, clock }: SteppedOptions = {},
+  ) {
     this.name = name;
     this.#isDeaf = isDeaf;
+    this.#clock = clock;
     if (!hasBatches) return;
     this.getMany = (keys, options) =>
       this.#step("getMany", keys, options, () => keys.map((key) => this.read(key)));
@@ -75,7 +82,7 @@ export class SteppedBackend implements CacheBackend {
   }
 
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#step("exists", [key], options, () => this.frames.has(key));
+    return this.#step("exists", [key], options, () => this.read(key) !== undefined);
   }
 
   clear(pattern = "*", options?: OperationOptions): Promise<number> {
@@ -93,7 +100,9 @@ export class SteppedBackend implements CacheBackend {
   /** What stands under a key. */
   read(key: string): CacheEntry | undefined {
     const frame = this.frames.get(key);
-    return frame === undefined ? undefined : CacheEntry.decode(key, frame);
+    if (frame === undefined) return undefined;
+    const entry = CacheEntry.decode(key, frame);
+    return entry.expiresAt > (this.#clock?.now() ?? 0) ? entry : undefined;
   }
 
   /** The oldest operation of a name. */
