@@ -123,6 +123,7 @@ export class ActiveSegment {
     this.segment.sealed = true;
     this.segment.slots.trim();
     try {
+      this.segment.fileBytes = this.#core.layer.sizeOf(this.#file);
       this.#core.layer.close(this.#file);
     } catch {
       // Whatever was acknowledged has been synced before, as far as that was promised.

@@ -115,6 +115,11 @@ export function errorCode(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+/** Whether an error says that there is no room. */
+export function isDiskFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error));
+}
+
 /** Reads until `length` bytes are there or the file ends. @returns bytes read. */
 export function readFully(
   layer: FileLayer,

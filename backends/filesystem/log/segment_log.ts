@@ -7,7 +7,7 @@ import { type LogCore, reportError } from "./core.ts";
 import type { HealthState } from "./health.ts";
 import type { SegmentLogOptions } from "./log_options.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
-import { Reader, type StoredEntry } from "./reader.ts";
+import type { Reader, StoredEntry } from "./reader.ts";
 import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
 import {
   BLOCK_BYTES,
@@ -289,8 +289,9 @@ export class SegmentLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#queue.enqueue(async () => {
-      await this.#space.sealActive();
       try {
+        await this.#space.payOff();
+        await this.#space.sealActive();
         await this.#space.giveBack(0);
         this.#space.close();
       } catch (error) {

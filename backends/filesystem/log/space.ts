@@ -2,7 +2,7 @@ import { ActiveSegment } from "./active_segment.ts";
 import { type LogCore, pathOf, reportError } from "./core.ts";
 import type { DirectoryLock } from "./directory_lock.ts";
 import { ExternalSpace } from "./external_space.ts";
-import { errorCode, readFile, removeFile } from "./file_layer.ts";
+import { errorCode, isDiskFull, readFile, removeFile } from "./file_layer.ts";
 import { isOwnerName, Owner } from "./owner.ts";
 import {
   appendTombstone,
@@ -101,12 +101,19 @@ export class Space implements Destination {
   }
 
   async relieve(): Promise<boolean> {
-    return await this.#locked(() => {
+    const discardOne = (): boolean => {
       this.#set.refresh();
       const sealed = this.#set.all().filter((segment) => segment.sealed);
       sealed.sort((a, b) => b.deadShare - a.deadShare);
       return sealed.some((victim) => discardIfSimple(this.#with, victim));
-    });
+    };
+    try {
+      return await this.#locked(discardOne);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      // A full disk has no room for the lock either. What needs nothing to be written may go without.
+      return discardOne();
+    }
   }
 
   abandon(): void {
@@ -131,7 +138,7 @@ export class Space implements Destination {
 
   /** Brings a directory within its limit that was left beyond, and counts files beside the log anew. Only as a task. */
   async settle(measureExternal: (() => number) | undefined): Promise<void> {
-    await this.#locked(async () => {
+    await this.#locked(() => {
       this.#tidy();
       const isAlone = !this.#set.owners.some((name) =>
         this.#set.isOwnerAlive(parseInt(name.slice(0, 4), 16))
@@ -184,6 +191,11 @@ export class Space implements Destination {
       external.allowance = keep;
       return true;
     });
+  }
+
+  /** Writes what is owed to the disk, as far as it takes it. Only as a task. */
+  async payOff(): Promise<void> {
+    if (this.#with.queue.owed.size > 0 && this.#core.health.canWrite()) await this.roll();
   }
 
   /** Gives up the number among the writers. */
@@ -331,7 +343,6 @@ export class Space implements Destination {
     const { queue } = this.#with;
     const { catalog } = this.#core;
     const owed = [...queue.owed.values()];
-    queue.owed.clear();
     let batch = queue.newBatch(0);
     for (const [low, high] of owed) {
       const slot = catalog.find(low, high);
@@ -343,6 +354,7 @@ export class Space implements Destination {
       appendTombstone(this.#core, batch, slot);
     }
     await queue.commit(batch);
+    queue.owed.clear();
   }
 }
 

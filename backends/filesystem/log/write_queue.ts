@@ -2,7 +2,7 @@ import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import type { ActiveSegment } from "./active_segment.ts";
 import { type Batch, makeBatch, maxRecordLength } from "./batch.ts";
 import { type LogCore, reportError } from "./core.ts";
-import { errorCode } from "./file_layer.ts";
+import { isDiskFull } from "./file_layer.ts";
 
 /** A batch is written when it is this full; beyond, a larger write costs no less a byte. */
 const BATCH_BYTES = 256 * 1024;
@@ -246,7 +246,9 @@ export class WriteQueue {
     if (item.isWritten) return this.#finish(item, true);
     const { active } = this.#destination;
     if (!this.#core.health.canWrite()) return this.#finish(item, false);
-    if (active === undefined || !active.fits(item)) return this.#writeToNext(item);
+    // A new segment begins with what the disk is still owed.
+    const mustRoll = active === undefined || this.owed.size > 0 || !active.fits(item);
+    if (mustRoll) return this.#writeToNext(item);
     try {
       const written = active.write(item, this.#core.durability === "batch");
       if (written instanceof Promise) {
@@ -281,7 +283,7 @@ export class WriteQueue {
   /** A full disk gets one chance, after room was made; other failures give the batch up. */
   async #retry(batch: Batch, error: unknown): Promise<void> {
     let failure = error;
-    if (["ENOSPC", "EDQUOT"].includes(errorCode(error))) {
+    if (isDiskFull(error)) {
       try {
         const isRelieved = await this.#destination.relieve() &&
           (this.#destination.active !== undefined || await this.#destination.roll());

@@ -12,6 +12,7 @@ import type { BackendReport, EvictionPolicy } from "../../../../src/types.ts";
 /** First in, first out, over a linked list of slots. */
 export class FifoPolicy implements EvictionPolicy {
   readonly name = "fifo";
+  readonly usesHash = false;
   readonly #order = new Set<number>();
 
   add(slot: number): void {
