@@ -10,6 +10,9 @@ import { WriteLanes } from "./write_lanes.ts";
 /** Single writes under way at once where a backend has no batch call. */
 const BATCH_CONCURRENCY = 64;
 
+/** Deadlines after which a write that does not end, although it was told to, is no longer waited for. */
+const PATIENCE = 2;
+
 /** A write that was left out because a later one of its key had begun. */
 export type Superseded = "superseded";
 
@@ -38,15 +41,18 @@ export class TierGuard {
   readonly distrust: Distrust = new Distrust();
   readonly #parts: TierGuardParts;
   readonly #deadlines: Deadlines;
+  /** How long a write that was given up still holds up the next ones of its key. */
+  readonly #patience: Deadlines;
   /** For what takes as long as there are entries. */
-  readonly #patient: Deadlines;
+  readonly #endless: Deadlines;
   readonly #lanes = new WriteLanes();
 
   constructor(parts: TierGuardParts) {
     const { name, deadline, clock } = parts;
     this.#parts = parts;
     this.#deadlines = new Deadlines(clock, deadline, name);
-    this.#patient = new Deadlines(clock, Infinity, name);
+    this.#patience = new Deadlines(clock, deadline * PATIENCE, name);
+    this.#endless = new Deadlines(clock, Infinity, name);
   }
 
   /** Runs a read; gives `fallback` where the tier fails. Rejects only when the caller gives up. */
@@ -83,7 +89,10 @@ export class TierGuard {
       keys,
       this.distrust.begin(),
       (options) =>
-        this.#inTurn<T | Superseded>(keys, () => isCurrent() ? write(options) : SUPERSEDED),
+        this.#inTurn<T | Superseded>(
+          keys,
+          () => isCurrent() ? this.#watched(keys, () => write(options)) : SUPERSEDED,
+        ),
       signal,
     );
   }
@@ -126,7 +135,7 @@ export class TierGuard {
           hasBegun = true;
           try {
             await place.turn;
-            return await write(at, options);
+            return await this.#watched([key], () => write(at, options));
           } finally {
             place.leave();
           }
@@ -174,7 +183,7 @@ export class TierGuard {
   ): Promise<number | "failed"> {
     const order = this.distrust.begin();
     try {
-      return await this.#patient.run("clear", (options) => {
+      return await this.#endless.run("clear", (options) => {
         const clear = async (stragglers: ReadonlySet<string>): Promise<number> => {
           const removed = await start(options);
           this.distrust.cleared(pattern, order, stragglers);
@@ -205,6 +214,22 @@ export class TierGuard {
     counters.errors++;
     if (isCacheError(error, "timeout")) counters.timeouts++;
     events.emit("tierError", { tier: name, operation, key, error });
+  }
+
+  /**
+   * Lets a write hold up the next ones until it ends, but not for ever. If it
+   * ends after all, it may have overwritten what came after it.
+   */
+  #watched<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {
+    if (this.#parts.isInProcess) return write();
+    let isOver = false;
+    return this.#patience.run("write", async () => {
+      try {
+        return await write();
+      } finally {
+        if (isOver) this.distrust.failed(keys, this.distrust.begin());
+      }
+    }).finally(() => isOver = true);
   }
 
   #inTurn<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {

@@ -10,6 +10,8 @@ export interface Step {
   readonly keys: readonly string[];
   /** Whether it has taken effect, and waits to be answered. */
   readonly isDone: boolean;
+  /** When it was begun, by the clock of the backend. */
+  readonly begunAt: number;
   /** Takes effect, or, if it has, answers. */
   advance(): void;
   /** Takes effect and answers. */
@@ -143,6 +145,7 @@ export class SteppedBackend implements CacheBackend {
     const step: Step = {
       operation,
       keys,
+      begunAt: this.#clock?.now() ?? 0,
       get isDone() {
         return done !== undefined;
       },
