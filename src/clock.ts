@@ -40,16 +40,16 @@ export class SystemClock implements Clock {
     return this.#reading;
   }
 
-  /** Calls back once after `delay` milliseconds, without keeping the process alive. */
-  schedule(callback: () => void, delay: number): () => void {
+  /** Calls back once after `delay` milliseconds, keeping the process alive only where that is asked for. */
+  schedule(callback: () => void, delay: number, keepsAlive = false): () => void {
     const wait = Math.min(delay, MAX_WAIT_MS);
     let cancelRest: (() => void) | undefined;
     const timer: unknown = setTimeout(() => {
       if (delay <= MAX_WAIT_MS) callback();
-      else cancelRest = this.schedule(callback, delay - wait);
+      else cancelRest = this.schedule(callback, delay - wait, keepsAlive);
     }, wait);
     // Servers return an object that can be told not to hold the process; browsers a number.
-    if (typeof timer === "object" && timer !== null && "unref" in timer) {
+    if (!keepsAlive && typeof timer === "object" && timer !== null && "unref" in timer) {
       (timer as { unref(): void }).unref();
     }
     return () => {

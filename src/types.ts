@@ -105,6 +105,15 @@ export interface CacheBackend {
   /** Reads without waiting and without counting as a use. Only for stores inside this process. */
   peek?(key: string): CacheEntry | undefined;
 
+  /**
+   * Reads at once, and counts as a use, where the store can without holding up
+   * the event loop for longer than waiting would cost. Throws what `get` would
+   * reject with.
+   *
+   * @returns what {@linkcode CacheBackend.get} would, or `"wait"` when that has to be asked.
+   */
+  readNow?(key: string): CacheEntry | undefined | "wait";
+
   /** Reads many in one request; the result has the order and length of `keys`. */
   getMany?(
     keys: readonly string[],
@@ -182,12 +191,13 @@ export interface Clock {
   /** Now or up to a millisecond ago, in epoch milliseconds; much cheaper than {@linkcode Clock.now}. */
   recent(): number;
   /**
-   * Calls back once, later. The wait does not keep the process alive.
+   * Calls back once, later.
    *
    * @param delay in milliseconds.
+   * @param keepsAlive whether the process waits for it at its end. @default false
    * @returns a function that calls it off.
    */
-  schedule(callback: () => void, delay: number): () => void;
+  schedule(callback: () => void, delay: number, keepsAlive?: boolean): () => void;
 }
 
 /** Turns values into bytes and back. */

@@ -89,6 +89,11 @@ export class Fences {
   /** The clears that have not ended yet. */
   readonly #clears = new Set<(key: string) => boolean>();
 
+  /** Whether nobody is fetching, writing or clearing a key: what is read at once may be copied at once. */
+  isQuiet(key: string): boolean {
+    return !this.#fences.has(key) && (this.#clears.size === 0 || !this.#isBeingCleared(key));
+  }
+
   /** Begins to fetch a key. */
   open(key: string): Ticket {
     const fence = this.#fence(key);

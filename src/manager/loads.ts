@@ -1,6 +1,7 @@
 import { CacheError } from "../errors.ts";
 import { BatchLoad } from "./batch_load.ts";
 import type { Loader, ManyLoader } from "./cache.ts";
+import { WAIT } from "./instant_reads.ts";
 import type { Ticket } from "./fences.ts";
 import { type Lead, SingleFlight } from "./single_flight.ts";
 import type { TierStack } from "./tier_stack.ts";
@@ -129,8 +130,8 @@ export class Loads {
     const values = new Map<string, unknown>();
     // Another caller's load may have ended between the look-up and this turn.
     for (const { key: { stored } } of origins) {
-      const value = this.#stack.getFast(stored)?.value();
-      if (value !== undefined) values.set(stored, value);
+      const value = this.#stack.instant.get(stored);
+      if (value !== WAIT) values.set(stored, value);
     }
     const missing = origins.filter(({ key }) => !values.has(key.stored));
     if (missing.length === 0) return values;

@@ -2,6 +2,7 @@ import { parseDuration, show } from "../config.ts";
 import { CacheError } from "../errors.ts";
 import type { OperationOptions } from "../types.ts";
 import type { Cache, Loader, ManyLoader, ReadOptions, SetEntry, SetOptions } from "./cache.ts";
+import { WAIT } from "./instant_reads.ts";
 import type { Loads, LoadStorage, NamedKey } from "./loads.ts";
 import type { Scope } from "./scope.ts";
 import type { TierStack } from "./tier_stack.ts";
@@ -32,10 +33,10 @@ export class ScopedCache implements Cache {
 
   /** See {@linkcode Cache.get}. */
   get<T = unknown>(key: string, options?: ReadOptions): Promise<T | undefined> {
-    // A memory hit, without an async function around it; see bench/memory_hit_bench.ts.
+    // A hit without an async function around it; see bench/memory_hit_bench.ts.
     if (options === undefined && typeof key === "string") {
-      const entry = this.#core.stack.getFast(this.#scope.key(key));
-      if (entry !== undefined) return Promise.resolve(entry.value()) as Promise<T>;
+      const value = this.#core.stack.instant.get(this.#scope.key(key));
+      if (value !== WAIT) return Promise.resolve(value) as Promise<T>;
     }
     return this.#getFromTiers(key, options?.signal) as Promise<T | undefined>;
   }
@@ -116,8 +117,8 @@ export class ScopedCache implements Cache {
   /** See {@linkcode Cache.getOrSet}. */
   getOrSet<T>(key: string, loader: Loader<T>, options?: SetOptions): Promise<T> {
     if (options === undefined && typeof key === "string") {
-      const entry = this.#core.stack.getFast(this.#scope.key(key));
-      if (entry !== undefined) return Promise.resolve(entry.value()) as Promise<T>;
+      const value = this.#core.stack.instant.get(this.#scope.key(key));
+      if (value !== WAIT) return Promise.resolve(value) as Promise<T>;
     }
     return this.#load(key, loader, options ?? {}) as Promise<T>;
   }
@@ -153,7 +154,7 @@ export class ScopedCache implements Cache {
 
   /** See {@linkcode Cache.peek}. */
   peek<T = unknown>(key: string): T | undefined {
-    return this.#core.stack.peek(this.#key("peek", key)) as T | undefined;
+    return this.#core.stack.instant.peek(this.#key("peek", key)) as T | undefined;
   }
 
   /** See {@linkcode Cache.namespace}. */
@@ -177,8 +178,8 @@ export class ScopedCache implements Cache {
     const storage = this.#storage("load", options);
     assertLoader(loader);
     options.signal?.throwIfAborted();
-    const entry = this.#core.stack.getFast(stored);
-    if (entry !== undefined) return entry.value();
+    const value = this.#core.stack.instant.get(stored);
+    if (value !== WAIT) return value;
     return await this.#core.loads.getOrSet(
       { given: key, stored },
       loader,

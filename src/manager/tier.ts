@@ -61,9 +61,43 @@ export class Tier {
     }
   }
 
-  /** Counts what was read by {@linkcode Tier.getNow}. */
+  /**
+   * Reads at once where the backend can, without counting. A failure is told
+   * by the {@linkcode Tier.get} that has to follow.
+   */
+  readNow(key: string): CacheEntry | undefined | "wait" {
+    if (this.isInProcess) return this.getNow(key);
+    const backend = this.#backend;
+    if (backend.readNow === undefined || !this.#guard.distrust.isEmpty) return "wait";
+    try {
+      const entry = backend.readNow(key);
+      return entry === undefined || entry === "wait" || entry.key === key ? entry : "wait";
+    } catch {
+      return "wait";
+    }
+  }
+
+  /** Counts what was read by {@linkcode Tier.getNow} or {@linkcode Tier.readNow}. */
   countHit(): void {
     this.#counters.hits++;
+  }
+
+  /** Counts what was missed by {@linkcode Tier.readNow}. */
+  countMiss(): void {
+    this.#counters.misses++;
+  }
+
+  /**
+   * Copies an entry from a slower tier at once: only for a tier that
+   * {@linkcode Tier.isInProcess}, and a live entry whose key is quiet.
+   */
+  promoteNow(entry: CacheEntry): void {
+    if (!admits(this.#limits, entry) || this.#guard.distrust.has(entry.key)) return;
+    const copy = capped(this.#limits, entry, this.#clock.now());
+    this.#backend.set(entry.key, copy).then(
+      (stored) => this.#count(stored, "promotions"),
+      (error) => this.#guard.failed("write", entry.key, error),
+    );
   }
 
   /** Reads without counting as a use; only memory can. */

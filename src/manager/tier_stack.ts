@@ -7,6 +7,7 @@ import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
 import { Fences, type Ticket } from "./fences.ts";
+import { type CacheCounters, InstantReads } from "./instant_reads.ts";
 import { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
@@ -44,11 +45,11 @@ export class TierStack {
   readonly #tags: TagIndex;
   /** Whether a tier needs the bytes of a value. */
   readonly #hasByteTiers: boolean;
-  /** The first tier, where that answers at once. */
-  #memory: Tier | undefined;
   /** What fetches must not outlive. */
   readonly fences: Fences = new Fences();
-  readonly #counters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
+  /** The reads that need no waiting. */
+  readonly instant: InstantReads;
+  readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
 
   constructor(parts: TierStackParts) {
     const { tiers, clock, events, format } = parts;
@@ -64,36 +65,23 @@ export class TierStack {
     );
     const byteTiers = tiers.filter((tier) => !tier.isInProcess);
     this.#hasByteTiers = byteTiers.length > 0;
-    this.#memory = tiers[0]?.isInProcess ? tiers[0] : undefined;
     this.#tags = new TagIndex(
       clock,
       this.#hasByteTiers
         ? new TierMarks({ tiers: byteTiers, clock, format, versions: this.#versions })
         : undefined,
     );
+    this.instant = new InstantReads({
+      ...parts,
+      fences: this.fences,
+      tags: this.#tags,
+      counters: this.#counters,
+    });
   }
 
   /** A version for what begins to be made now. */
   stamp(): number {
     return this.#versions.next();
-  }
-
-  /** Reads from the first tier if that is in memory, at once. */
-  getFast(key: string): CacheEntry | undefined {
-    const entry = this.#memory?.getNow(key);
-    if (entry === undefined || !entry.isLive) return undefined;
-    if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return undefined;
-    this.#counters.hits++;
-    this.#tiers[0]!.countHit();
-    if (this.#events.has("hit")) this.#events.emit("hit", { key, tier: this.#tiers[0]!.name });
-    return entry;
-  }
-
-  /** Reads from memory without counting as a use. */
-  peek(key: string): unknown {
-    const entry = this.#tiers[0]!.peek(key);
-    if (entry === undefined || !entry.isLive) return undefined;
-    return entry.tags.length > 0 && this.#tags.isDroppedAsKnown(entry) ? undefined : entry.value();
   }
 
   /** Reads a value. Rejects only when the caller gives up. */
@@ -296,7 +284,7 @@ export class TierStack {
 
   /** Drains and closes every tier, also when one of them fails. */
   async close(): Promise<void> {
-    this.#memory = undefined;
+    this.instant.close();
     await this.#background.idle();
     const ends = await Promise.allSettled(this.#tiers.map((tier) => tier.close()));
     const failed = ends.find((end) => end.status === "rejected");
