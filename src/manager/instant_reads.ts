@@ -67,7 +67,7 @@ export class InstantReads {
     if (memory === undefined) return this.#getFrom(0, key);
     const entry = memory.getNow(key);
     if (entry === undefined) return this.#getFrom(1, key);
-    if (!entry.isLive) return WAIT;
+    if (entry === "wait" || !entry.isLive) return WAIT;
     if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return WAIT;
     this.#hit(key, memory);
     return entry.value();

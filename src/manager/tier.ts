@@ -50,14 +50,15 @@ export class Tier {
 
   /**
    * Reads at once, without counting: only for a tier that {@linkcode Tier.isInProcess}.
-   * A failure is a miss here, and told by the {@linkcode Tier.get} that follows.
+   *
+   * @returns `"wait"` where the {@linkcode Tier.get} that has to follow tells of a failure or mends one.
    */
-  getNow(key: string): CacheEntry | undefined {
-    if (!this.#guard.distrust.isEmpty && this.#guard.distrust.has(key)) return undefined;
+  getNow(key: string): CacheEntry | undefined | "wait" {
+    if (!this.#guard.distrust.isEmpty && this.#guard.distrust.has(key)) return "wait";
     try {
       return this.#backend.getSync!(key) ?? undefined;
     } catch {
-      return undefined;
+      return "wait";
     }
   }
 
@@ -93,11 +94,16 @@ export class Tier {
    */
   promoteNow(entry: CacheEntry): void {
     if (!admits(this.#limits, entry) || this.#guard.distrust.has(entry.key)) return;
-    const copy = capped(this.#limits, entry, this.#clock.now());
-    this.#backend.set(entry.key, copy).then(
-      (stored) => this.#count(stored, "promotions"),
-      (error) => this.#guard.failed("write", entry.key, error),
-    );
+    const failed = (error: unknown): void => this.#guard.failed("write", entry.key, error);
+    try {
+      const copy = capped(this.#limits, entry, this.#clock.now());
+      this.#backend.set(entry.key, copy).then(
+        (stored) => this.#count(stored, "promotions"),
+        failed,
+      );
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** Reads without counting as a use; only memory can. */

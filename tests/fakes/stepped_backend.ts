@@ -26,6 +26,8 @@ export interface SteppedOptions {
   readonly hasBatches?: boolean;
   /** Whether operations go on when their signal is aborted. @default false */
   readonly isDeaf?: boolean;
+  /** Whether it has readNow. @default false */
+  readonly isInstant?: boolean;
   /** Says when entries are over. @default they never are */
   readonly clock?: Clock;
 }
@@ -39,6 +41,7 @@ export class SteppedBackend implements CacheBackend {
   readonly steps: Step[] = [];
   /** While true, operations take effect and are answered at once. */
   isFlowing = false;
+  declare readonly readNow?: NonNullable<CacheBackend["readNow"]>;
   declare readonly getMany?: NonNullable<CacheBackend["getMany"]>;
   declare readonly setMany?: NonNullable<CacheBackend["setMany"]>;
   declare readonly deleteMany?: NonNullable<CacheBackend["deleteMany"]>;
@@ -47,11 +50,12 @@ export class SteppedBackend implements CacheBackend {
 
   constructor(
     name = "stepped",
-    { hasBatches = false, isDeaf = false, clock }: SteppedOptions = {},
+    { hasBatches = false, isDeaf = false, isInstant = false, clock }: SteppedOptions = {},
   ) {
     this.name = name;
     this.#isDeaf = isDeaf;
     this.#clock = clock;
+    if (isInstant) this.readNow = (key) => this.read(key);
     if (!hasBatches) return;
     this.getMany = (keys, options) =>
       this.#step("getMany", keys, options, () => keys.map((key) => this.read(key)));

@@ -404,6 +404,39 @@ describe("a tier in memory that goes wrong", () => {
     ]);
   });
 
+  it("over a store that answers at once: reads are answered, failures told, and old values mended", async () => {
+    const clock = new FakeClock();
+    const memory = new SyncBackend(clock, "memory");
+    const disk = new SteppedBackend("disk", { clock, isInstant: true });
+    disk.isFlowing = true;
+    await using cache = await CacheManager.open({ backends: [memory, disk], clock });
+    const errors = watchEvents(cache, "tierError");
+    await cache.set("key", "old");
+    memory.faults.set("getSync", broken);
+    assert.equal(await cache.get("key"), "old");
+    assert.deepEqual(errors.splice(0).map(({ tier, operation }) => [tier, operation]), [
+      ["memory", "read"],
+    ]);
+    await cache.flush();
+    memory.faults.clear();
+    memory.entries.clear();
+    memory.faults.set("set", broken);
+    assert.equal(await cache.get("key"), "old");
+    assert.deepEqual(errors.splice(0).map(({ tier, operation }) => [tier, operation]), [
+      ["memory", "write"],
+    ]);
+    memory.faults.clear();
+    assert.equal(await cache.get("key"), "old");
+    memory.faults.set("set", broken);
+    assert.equal(await cache.set("key", "new"), false);
+    memory.faults.clear();
+    assert.equal(await cache.get("key"), "new");
+    await cache.flush();
+    assert.equal(await cache.get("key"), "new");
+    await cache.flush();
+    assert.equal(cache.peek("key"), "new", "mended and promoted");
+  });
+
   it("in peek: a miss, told", async () => {
     const { cache, memory, errors } = await openMemory();
     await cache.set("key", 1);

@@ -23,6 +23,8 @@ export interface RaceOptions {
   readonly slowTiers: number;
   /** Whether they have batch methods. */
   readonly hasBatches: boolean;
+  /** Whether they answer reads at once where they are asked to. */
+  readonly isInstant: boolean;
   /** Whether values have tags that are dropped. */
   readonly hasTags: boolean;
   /** Whether all tiers but the last decline some values. */

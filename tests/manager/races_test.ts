@@ -26,6 +26,7 @@ describe("CacheManager in random interleavings", () => {
               hasBatches: seed % 2 === 0,
               hasLimits: seed % 3 === 0 && stack.slowTiers > 0,
               hasAborts: seed % 4 === 0,
+              isInstant: seed % 5 > 2,
             };
             await raceRun({ seed, hasTags, ...varied, ...stack, ...faults }).catch((error) => {
               throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
