@@ -10,6 +10,12 @@ const DIRECTORY_BYTES = 4096;
  */
 const GROWTH_BYTES = 4096;
 
+/**
+ * How often a folder may vanish between being made and being used: processes
+ * remove what they find empty, and several of them may do so at once.
+ */
+const PLACE_ATTEMPTS = 16;
+
 /** Writes into a shard's folder after which it is measured again. */
 const WRITES_BEFORE_MEASURE = 16;
 
@@ -92,11 +98,15 @@ export class Directories {
 
   /** Makes a shard's folder, and all above it if someone took them away. */
   async make(shard: number): Promise<void> {
+    const path = this.path(shard);
     await this.#disk.makeDirectory(`${this.#root}/${TEMPORARY}`);
-    await this.#disk.makeDirectory(this.path(shard));
-    if (!await this.measure(shard)) {
-      throw new Error(`${this.path(shard)} is no directory`);
+    await this.#disk.makeDirectory(path);
+    // Fails with ENOENT when another process has removed it already.
+    const { kind } = await this.#disk.status(path);
+    if (kind !== "directory") {
+      throw Object.assign(new Error(`${path} is no directory`), { code: "ENOTDIR" });
     }
+    await this.measure(shard);
   }
 
   /** Keeps a shard's folder from now on, until {@linkcode Directories.letGo}. */
@@ -111,14 +121,15 @@ export class Directories {
 
   /** Puts a file into a shard's folder, which is made where it is missing. */
   async place(shard: number, put: () => Promise<void>): Promise<void> {
-    if (!this.isKnown(shard)) await this.make(shard);
-    try {
-      await put();
-    } catch (error) {
-      // Another process may have found it empty and removed it.
-      if (errnoOf(error) !== "ENOENT") throw error;
-      await this.make(shard);
-      await put();
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (attempt > 1 || !this.isKnown(shard)) await this.make(shard);
+        await put();
+        break;
+      } catch (error) {
+        // Another process may have found it empty and removed it.
+        if (errnoOf(error) !== "ENOENT" || attempt === PLACE_ATTEMPTS) throw error;
+      }
     }
     if (++this.#writes[shard]! % WRITES_BEFORE_MEASURE === 0) await this.measure(shard);
   }

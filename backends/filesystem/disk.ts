@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { dirname } from "node:path";
 
 /** What lies at a path, as far as the backend asks. */
 export interface FileStatus {
@@ -75,11 +76,7 @@ export const nodeDisk: Disk = {
   link: (from, to) => call((done) => fs.link(from, to, done)),
   unlink: (path) => call((done) => fs.unlink(path, done)),
   removeDirectory: (path) => call((done) => fs.rmdir(path, done)),
-  makeDirectory: async (path) => {
-    await call<string | undefined>((done) =>
-      fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }, done)
-    );
-  },
+  makeDirectory: makeDirectories,
   list: (path) => call((done) => fs.readdir(path, done)),
   status: async (path) => statusFrom(await call((done) => fs.lstat(path, done))),
 };
@@ -90,6 +87,33 @@ export function errnoOf(error: unknown): string | undefined {
     ? error.code
     : undefined;
   return typeof code === "string" ? code : undefined;
+}
+
+/**
+ * Makes a directory and those above it. Node's own `recursive` asks for ever
+ * where the parent is there and the system still says ENOENT, as below /proc,
+ * and its thread outlives the program.
+ */
+async function makeDirectories(path: string): Promise<void> {
+  const make = (): Promise<void> =>
+    call<void>((done) => fs.mkdir(path, { mode: DIRECTORY_MODE }, done));
+  try {
+    await make();
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT" || dirname(path) === path) {
+      return await assertDirectory(path, error);
+    }
+    await makeDirectories(dirname(path));
+    await make().catch((again) => assertDirectory(path, again));
+  }
+}
+
+/** @throws {unknown} `error` when there is no directory at a path, nor a link to one; ENOENT when what was there is gone. */
+async function assertDirectory(path: string, error: unknown): Promise<void> {
+  const stats = await call<fs.Stats>((done) => fs.stat(path, done)).catch(() => undefined);
+  if (stats?.isDirectory()) return;
+  if (errnoOf(error) === "EEXIST") await call<fs.Stats>((done) => fs.lstat(path, done));
+  throw error;
 }
 
 function call<T>(start: (done: (error: Error | null, result?: T) => void) => void): Promise<T> {

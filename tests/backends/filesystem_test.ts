@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
@@ -84,6 +84,28 @@ describe("createFilesystemBackend()", () => {
       await assert.rejects(
         open({}, disk),
         (error) => isCacheError(error, "unavailable") && error.message.includes("(EACCES)"),
+      );
+    }));
+
+  it("gives up below a directory that is there and has no room for names", async () => {
+    // On Linux the system says ENOENT in /proc for whatever is to be made there.
+    await assert.rejects(
+      async () => await createFilesystemBackend({ basePath: "/proc/strata/cache" }, context),
+      (error) => isCacheError(error, "unavailable"),
+    );
+  });
+
+  it("opens a directory that a symbolic link leads to, and no link that leads nowhere", () =>
+    withScratch(async ({ path, open }) => {
+      await mkdir(join(path, "there"));
+      await symlink(join(path, "there"), join(path, "link"));
+      const backend = await open({ basePath: join(path, "link") });
+      await backend.set("key", entryOf("key", 1));
+      assert.equal(filesBelow(join(path, "there")).length, 1);
+      await symlink(join(path, "nowhere"), join(path, "dangling"));
+      await assert.rejects(
+        open({ basePath: join(path, "dangling", "below") }),
+        (error) => isCacheError(error, "unavailable"),
       );
     }));
 

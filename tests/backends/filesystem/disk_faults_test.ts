@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rmdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { isCacheError } from "../../../src/errors.ts";
@@ -109,6 +111,36 @@ describe("FilesystemBackend on a disk in trouble", () => {
       };
       assert.equal(await backend.set("key", entryOf("key", "value", { clock })), true);
       assert.equal(await valueOf(backend, "key"), "value");
+    }));
+
+  for (const call of ["makeDirectory", "status"] as const) {
+    it(`set() stores although others remove the empty folder six times, right after ${call}`, () =>
+      withScratch(async ({ clock, open, fileOf }) => {
+        const folder = dirname(fileOf("key"));
+        const disk = new FaultyDisk();
+        const backend = await open({}, disk);
+        await backend.getStats();
+        let left = 6;
+        disk.after = async (done, path) => {
+          if (done !== call || path !== folder || left === 0) return;
+          left--;
+          await rmdir(folder);
+        };
+        assert.equal(await backend.set("key", entryOf("key", "value", { clock })), true);
+        assert.equal(left, 0);
+        assert.equal(await valueOf(backend, "key"), "value");
+      }));
+  }
+
+  it("set() rejects when something else stands where the folder should be", () =>
+    withScratch(async ({ clock, open, fileOf }) => {
+      const backend = await open();
+      await writeFile(dirname(fileOf("key")), "mine");
+      await assert.rejects(
+        backend.set("key", entryOf("key", "value", { clock })),
+        (error) => isCacheError(error, "backend") && error.key === "key",
+      );
+      assert.equal(await valueOf(backend, "key"), undefined);
     }));
 
   it("get() of 1,000 keys at once opens 64 files at most", () =>
