@@ -374,6 +374,46 @@ describe("a tier that goes wrong", () => {
   });
 });
 
+describe("a read of a key whose write has failed", () => {
+  const open = async (hasBatches: boolean) => {
+    const clock = new FakeClock();
+    const slow = new SteppedBackend("slow", { clock, hasBatches });
+    slow.isFlowing = true;
+    const cache = await CacheManager.open({ backends: [slow], clock });
+    await cache.setMany(["key", "other"].map((key) => ({ key, value: "old" })));
+    slow.isFlowing = false;
+    return { cache, slow };
+  };
+
+  it("does not give the older value, also when it began before the failure", async () => {
+    for (const hasBatches of [true, false]) {
+      const { cache, slow } = await open(hasBatches);
+      const reads = [cache.get("key"), cache.getMany(["key"])];
+      await settle();
+      for (const step of slow.steps) step.advance();
+      const failing = cache.set("key", "new");
+      slow.step("set").fail();
+      assert.equal(await failing, false);
+      slow.flow();
+      assert.deepEqual(await Promise.all(reads), [undefined, [undefined]]);
+    }
+  });
+
+  it("does not give the older value, also when the key is mended while it is under way", async () => {
+    const { cache, slow } = await open(true);
+    const failing = cache.set("key", "new");
+    slow.step("set").fail();
+    await failing;
+    const batch = cache.getMany(["key", "other"]);
+    await settle();
+    assert.deepEqual(slow.step("getMany").keys, ["other"]);
+    slow.flow();
+    assert.deepEqual(await batch, [undefined, "old"]);
+    await cache.flush();
+    assert.equal(slow.frames.has("key"), false);
+  });
+});
+
 describe("a tier in memory that goes wrong", () => {
   const broken = new Error("broken");
 

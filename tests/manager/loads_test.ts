@@ -250,6 +250,44 @@ describe("CacheManager.getOrSet()", () => {
     assert.equal(await cache.get("key"), "fresh");
   });
 
+  it("who asks after a delete never gets what was read from a tier before it", async () => {
+    const { cache, slow } = await openSlow();
+    await cache.set("key", "old");
+    slow.isFlowing = false;
+    const deleted = cache.delete("key");
+    const early = cache.getOrSet("key", () => "not asked");
+    await settle();
+    slow.step("get").advance();
+    slow.step("delete").finish();
+    await deleted;
+    const late = cache.getOrSet("key", () => "new");
+    await settle();
+    slow.flow();
+    assert.equal(await early, "old");
+    assert.equal(await late, "new");
+    assert.equal(await cache.get("key"), "new");
+  });
+
+  it("who asks while a loaded value is stored waits for it, and loads nothing", async () => {
+    const { cache, slow } = await openSlow();
+    const loader = new HeldLoader();
+    const early = cache.getOrSet("key", loader.load);
+    await settle();
+    slow.isFlowing = false;
+    loader.calls[0]!.answer("value");
+    await settle();
+    assert.deepEqual(slow.steps.map(({ operation }) => operation), ["set"]);
+    const late = [
+      cache.getOrSet("key", () => assert.fail("loaded twice")),
+      cache.getOrSetMany(["key"], () => assert.fail("loaded twice")),
+    ];
+    await settle();
+    for (const step of slow.steps.slice(1)) step.finish();
+    await settle();
+    slow.flow();
+    assert.deepEqual(await Promise.all([early, ...late]), ["value", "value", ["value"]]);
+  });
+
   it("gives the loaded value also where no tier takes it", async () => {
     const clock = new FakeClock();
     const memory = new SyncBackend(clock);
