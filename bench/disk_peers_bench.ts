@@ -1,0 +1,160 @@
+/*
+ * The disk tier beside its floor and beside other stores: µs an operation with
+ * values of 6,144 bytes, and what it takes to open and to evict.
+ *
+ * All take turns in every round, in an order that changes, because a machine
+ * has moods; the median of the rounds counts. The slowest skip every other.
+ *
+ *   --quick        2,000 values, one round: shows only that it works
+ *   --entries N    values (10,000)
+ *   --rounds N     rounds (5)
+ *   --only TEXT    only peers whose name contains the text, and the floor; may be repeated
+ *   --json FILE    writes all figures to a file
+ */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { medianOf } from "./demo/percentiles.ts";
+import { thisRuntime } from "./demo/spawned.ts";
+import { printTable } from "./demo/table.ts";
+import { type EngineFigures, measureEngine } from "./disk_peers/engine.ts";
+import { compareWithGoals } from "./disk_peers/goals.ts";
+import { makeItems, shuffled } from "./disk_peers/items.ts";
+import { type Figures, measurePeer, type Operation, OPERATIONS } from "./disk_peers/measure.ts";
+import type { Peer } from "./disk_peers/peer.ts";
+import { PEERS } from "./disk_peers/peers.ts";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    entries: { type: "string" },
+    rounds: { type: "string" },
+    only: { type: "string", multiple: true, default: [] },
+    json: { type: "string" },
+  },
+});
+
+const ENTRIES = Number(values.entries ?? (values.quick ? 2_000 : 10_000));
+const ROUNDS = Number(values.rounds ?? (values.quick ? 1 : 5));
+const WARM_UP_ENTRIES = 200;
+const [FLOOR, , , OURS] = PEERS.map(({ name }) => name) as [string, string, string, string];
+
+const directory = mkdtempSync(join(tmpdir(), "strata-bench-"));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+// Where a signal ends the process at once, no "exit" is told.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+
+async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(directory, "round");
+  mkdirSync(folder);
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const load = (): string => loadavg().map((value) => value.toFixed(1)).join(" ");
+const isWanted = ({ name }: Peer): boolean =>
+  name === FLOOR || values.only.length === 0 || values.only.some((text) => name.includes(text));
+
+const items = makeItems(ENTRIES);
+const work = { items, asked: shuffled(items) };
+const warmUp = { items: items.slice(0, WARM_UP_ENTRIES), asked: items.slice(0, WARM_UP_ENTRIES) };
+
+const loadBefore = load();
+console.log(
+  `${thisRuntime().title}, ${availableParallelism()} cores, load ${loadBefore}: ` +
+    `${ENTRIES} values of ${items[0]!.bytes.length} bytes, ${ROUNDS} rounds`,
+);
+const versions = new Map<string, string>();
+const peers: Peer[] = [];
+for (const peer of PEERS.filter(isWanted)) {
+  try {
+    versions.set(peer.name, await peer.version());
+    await inFolder((folder) => measurePeer(peer, folder, warmUp));
+    peers.push(peer);
+  } catch (error) {
+    console.log(`${peer.name} does not run here: ${String(error).split("\n")[0]}`);
+  }
+}
+
+const rounds = new Map<string, Figures[]>(peers.map(({ name }) => [name, []]));
+const engineRounds: EngineFigures[] = [];
+for (let round = 0; round < ROUNDS; round++) {
+  // An odd step through a list that gets no other: each peer gets other neighbours.
+  const order = peers.map((_, at) => peers[(at + round * 3) % peers.length]!);
+  for (const peer of order) {
+    if (peer.isSlow && round % 2 === 1) continue;
+    rounds.get(peer.name)!.push(await inFolder((folder) => measurePeer(peer, folder, work)));
+  }
+  engineRounds.push(await inFolder((folder) => measureEngine(folder, items)));
+}
+
+const medians = new Map<string, Figures>();
+for (const [name, figures] of rounds) {
+  const median: Figures = {};
+  for (const operation of OPERATIONS) {
+    const all = figures.map((figure) => figure[operation]).filter((value) => value !== undefined);
+    if (all.length > 0) median[operation] = medianOf(all);
+  }
+  medians.set(name, median);
+}
+const medianOfEngine = (field: keyof EngineFigures): number =>
+  medianOf(engineRounds.map((figures) => figures[field]));
+const engine: EngineFigures = {
+  openLogMs: medianOfEngine("openLogMs"),
+  openBackendMs: medianOfEngine("openBackendMs"),
+  evictUs: medianOfEngine("evictUs"),
+  writeAmplification: medianOfEngine("writeAmplification"),
+};
+
+const number = (value: number | undefined): string =>
+  value === undefined || Number.isNaN(value) ? "-" : value.toFixed(value < 100 ? 2 : 0);
+const ratio = (name: string, operation: Operation, to: string): string =>
+  number((medians.get(name)?.[operation] ?? NaN) / (medians.get(to)?.[operation] ?? NaN));
+const titles = { set: "set", get: "get", get64: "get, 64 at once", delete: "delete" };
+printTable(
+  ["us an operation", ...OPERATIONS.flatMap((name) => [titles[name], "/floor", "/ours"])],
+  peers.map(({ name }) => [
+    name,
+    ...OPERATIONS.flatMap((operation) => [
+      number(medians.get(name)?.[operation]),
+      ratio(name, operation, FLOOR),
+      ratio(name, operation, OURS),
+    ]),
+  ]),
+);
+for (const [name, version] of versions) console.log(`  ${name}: ${version}`);
+console.log(
+  `"ours" is ${OURS}; write amplification while evicting ${engine.writeAmplification.toFixed(3)}\n`,
+);
+
+const goals = compareWithGoals(medians, engine);
+printTable(
+  ["goal", "measured", ""],
+  goals.map(({ text, value, unit, isMet }) => [
+    text,
+    `${number(value)} ${unit}`,
+    isMet ? "" : "missed",
+  ]),
+);
+console.log(`load ${load()}`);
+
+if (values.json !== undefined) {
+  const report = {
+    runtime: thisRuntime().title,
+    entries: ENTRIES,
+    valueBytes: items[0]!.bytes.length,
+    load: { before: loadBefore, after: load() },
+    versions: Object.fromEntries(versions),
+    medians: Object.fromEntries(medians),
+    rounds: Object.fromEntries(rounds),
+    engine: { medians: engine, rounds: engineRounds },
+    goals,
+  };
+  writeFileSync(values.json, JSON.stringify(report, undefined, 2));
+}
