@@ -29,7 +29,7 @@ export class ActiveSegment {
 
   /** Begins a new segment, whose name nobody has used or will use. */
   static create(core: LogCore, writer: number): ActiveSegment {
-    const name = segmentName(core.versions.next(), writer);
+    const name = segmentName(core.stamps.next(), writer);
     const { layer, directory, catalog } = core;
     const header = headerOfName(name, core.segmentBytes, directory.id);
     const file = layer.open(pathOf(core, name), "create");

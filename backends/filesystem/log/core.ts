@@ -1,5 +1,5 @@
 import { CacheError } from "../../../src/errors.ts";
-import type { VersionClock } from "../../../src/entry/version.ts";
+import type { StampClock } from "./stamp_clock.ts";
 import type { BackendReport, Clock } from "../../../src/types.ts";
 import type { Catalog } from "./catalog.ts";
 import type { FileCache } from "./file_cache.ts";
@@ -25,7 +25,7 @@ export interface LogCore {
   readonly directory: LogDirectory;
   readonly catalog: Catalog;
   readonly hash: KeyHash;
-  readonly versions: VersionClock;
+  readonly stamps: StampClock;
   readonly clock: Clock;
   readonly stopwatch: () => number;
   readonly random: () => number;

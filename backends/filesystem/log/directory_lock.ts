@@ -1,5 +1,5 @@
 import { errorCode, type FileLayer, readFile, removeFile } from "./file_layer.ts";
-import { encodeIdentity, type Witness } from "./identity.ts";
+import { decodeIdentity, encodeIdentity, type Witness } from "./identity.ts";
 import { crc } from "./crc.ts";
 import { publish } from "./manifest.ts";
 
@@ -39,18 +39,29 @@ export class DirectoryLock {
         this.#held = mine;
         return true;
       }
+      const holder = this.#read(path);
+      // Where an earlier call failed half way, the lock may be this holder's already.
+      if (holder !== undefined && this.#isOwn(holder)) {
+        this.#held = holder;
+        return true;
+      }
       if (!this.#breakIfDead(path)) return false;
     }
     return false;
   }
 
-  /** Gives the lock back. */
+  /** Gives the lock back. Where the disk does not let it, this holder has it still the next time. */
   release(): void {
-    const held = this.#held;
-    this.#held = undefined;
     const path = `${this.#directory}/${this.#name}`;
-    // Only where its holder cannot be looked up can a lock have been broken while it was held.
-    if (held !== undefined && isSame(this.#read(path), held)) removeFile(this.#layer, path);
+    try {
+      // Only where its holder cannot be looked up can a lock have been broken while it was held.
+      if (this.#held !== undefined && isSame(this.#read(path), this.#held)) {
+        removeFile(this.#layer, path);
+      }
+      this.#held = undefined;
+    } catch {
+      // Whatever is wrong with the disk shows in what matters more.
+    }
   }
 
   /** Whether the lock was broken. */
@@ -69,6 +80,10 @@ export class DirectoryLock {
     if (isUnchanged) removeFile(this.#layer, path);
     removeFile(this.#layer, right);
     return true;
+  }
+
+  #isOwn(holder: Uint8Array): boolean {
+    return decodeIdentity(holder)?.identity.token === this.#witness.self.token;
   }
 
   #read(path: string): Uint8Array | undefined {

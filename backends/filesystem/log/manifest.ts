@@ -98,6 +98,7 @@ function createManifest(
  * Gives a file its name only once it is whole; does nothing when the name is
  * taken, also by another process at the same time.
  *
+ * @param temporary a name that is the caller's alone.
  * @returns whether it is this file that has the name.
  */
 export function publish(
@@ -107,6 +108,8 @@ export function publish(
   temporary: string,
   durable: boolean,
 ): boolean {
+  // What an earlier failure has left; nobody else has this name.
+  removeFile(layer, temporary);
   createFile(layer, temporary, bytes, durable);
   try {
     layer.link(temporary, path);
@@ -117,7 +120,11 @@ export function publish(
     if (!HAS_NO_LINKS.includes(errorCode(error))) throw error;
     return createExclusively(layer, path, bytes, durable);
   } finally {
-    removeFile(layer, temporary);
+    try {
+      removeFile(layer, temporary);
+    } catch {
+      // It is swept later; what counts is whether the name was given.
+    }
   }
 }
 

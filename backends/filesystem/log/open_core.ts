@@ -1,4 +1,4 @@
-import { VersionClock } from "../../../src/entry/version.ts";
+import { StampClock } from "./stamp_clock.ts";
 import { CacheError } from "../../../src/errors.ts";
 import { Catalog } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
@@ -49,7 +49,7 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     directory,
     catalog: new Catalog(policy, maxEntries),
     hash: new KeyHash(directory.seed[0]!, directory.seed[1]!),
-    versions: new VersionClock(clock),
+    stamps: new StampClock(clock),
     clock,
     stopwatch,
     random,

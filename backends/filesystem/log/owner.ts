@@ -48,7 +48,12 @@ export class Owner {
         encodeIdentity(core.witness.self, 0),
         core.durability !== "none",
       );
-      return new Owner(core, writer);
+      try {
+        return new Owner(core, writer);
+      } catch (error) {
+        core.layer.unlink(path);
+        throw error;
+      }
     }
     throw new RangeError(`Cannot write to segment log: it has ${MAX_WRITERS} writers already`);
   }

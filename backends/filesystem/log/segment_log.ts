@@ -56,17 +56,14 @@ export interface SegmentLogStats {
   readonly isAsync: boolean;
 }
 
-/** Uses after which the stopwatch is asked whether it is time to look at the directory; a timer asks too. */
-const USES_BETWEEN_LOOKS = 256;
-
 /**
  * An append-only log of cache entries in segment files, shared by any number
  * of processes. Small values are in it; for large ones it has a reference to a
  * file of their own.
  *
- * What one process does is seen by the others no later than `pollMs` after it
- * was written, when they next use the log, and at once after
- * {@linkcode SegmentLog.refresh}.
+ * Whatever one process has written is seen by every use of the log in another
+ * process that begins `pollMs` later, and by every use after a
+ * {@linkcode SegmentLog.refresh} there.
  */
 export class SegmentLog {
   readonly #core: LogCore;
@@ -79,9 +76,7 @@ export class SegmentLog {
   readonly #closeDirectory: () => void;
   readonly #header: RecordHeader = makeRecordHeader();
   readonly #pollMs: number;
-  #lookedAt = 0;
-  #usesLeft = USES_BETWEEN_LOOKS;
-  #isTimerSet = false;
+  #lookedAt: number;
   #isClosed = false;
 
   private constructor(opened: OpenedCore, options: SegmentLogOptions) {
@@ -96,6 +91,7 @@ export class SegmentLog {
       ? crypto.getRandomValues(new Uint16Array(1))[0]!
       : options.random() & 0xffff;
     this.#pollMs = options.pollMs ?? 100;
+    this.#lookedAt = this.#core.stopwatch();
   }
 
   /**
@@ -181,19 +177,17 @@ export class SegmentLog {
    * @returns whether a live one was there.
    */
   delete(key: string): MaybePromise<boolean> {
-    this.#assertOpen();
-    this.#look();
-    const { hash, catalog, clock } = this.#core;
-    hash.of(key);
-    const slot = catalog.find(hash.low, hash.high);
-    // Another writer may have put the key without this process having seen it.
-    if (slot < 0 && !this.#hasOthers) return false;
-    if (slot >= 0 && (catalog.index.flags(slot) & TOMBSTONE) !== 0 && !this.#hasOthers) {
-      return false;
-    }
-    const wasLive = slot >= 0 && catalog.isVisible(slot) &&
-      catalog.index.expires(slot) > clock.now();
-    return this.#entomb(slot).then(() => wasLive);
+    this.#lookBeforeDelete();
+    const { wasLive, written } = this.#delete(key);
+    return written === undefined ? wasLive : written.then(() => wasLive);
+  }
+
+  /** As {@linkcode SegmentLog.delete} for many keys. @returns how many live ones there were. */
+  async deleteMany(keys: readonly string[]): Promise<number> {
+    this.#lookBeforeDelete();
+    const deleted = keys.map((key) => this.#delete(key));
+    await Promise.all(deleted.map(({ written }) => written));
+    return deleted.filter(({ wasLive }) => wasLive).length;
   }
 
   /**
@@ -266,7 +260,6 @@ export class SegmentLog {
     if (this.#isClosed) return;
     const { stopwatch, health } = this.#core;
     this.#lookedAt = stopwatch();
-    this.#usesLeft = USES_BETWEEN_LOOKS;
     if (!health.canRead()) return;
     try {
       this.#set.refresh();
@@ -344,6 +337,25 @@ export class SegmentLog {
     }
   }
 
+  /** What others have written is to be deleted too, and that takes a later stamp. */
+  #lookBeforeDelete(): void {
+    this.#assertOpen();
+    if (this.#hasOthers) this.refresh();
+    else this.#look();
+  }
+
+  #delete(key: string): { readonly wasLive: boolean; readonly written?: Promise<boolean> } {
+    const { hash, catalog, clock } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    const isGone = slot < 0 || (catalog.index.flags(slot) & TOMBSTONE) !== 0;
+    // What another writer has put may still be on its way to the disk.
+    if (isGone && !this.#hasOthers) return { wasLive: false };
+    const wasLive = slot >= 0 && catalog.isVisible(slot) &&
+      catalog.index.expires(slot) > clock.now();
+    return { wasLive, written: this.#entomb(slot) };
+  }
+
   #assertOpen(): void {
     if (this.#isClosed) {
       throw new CacheError("closed", "Cannot use segment log: it is closed", {
@@ -352,19 +364,9 @@ export class SegmentLog {
     }
   }
 
-  /** Looks at the directory when it is time. */
+  /** Looks at the directory when it is time. A reading of the stopwatch costs less than a timer that is missed. */
   #look(): void {
-    if (--this.#usesLeft > 0) return;
-    this.#usesLeft = USES_BETWEEN_LOOKS;
-    if (this.#core.stopwatch() - this.#lookedAt >= this.#pollMs) {
-      this.refresh();
-    }
-    if (this.#isTimerSet) return;
-    this.#isTimerSet = true;
-    this.#core.clock.schedule(() => {
-      this.#isTimerSet = false;
-      this.#usesLeft = 0;
-    }, this.#pollMs);
+    if (this.#core.stopwatch() - this.#lookedAt >= this.#pollMs) this.refresh();
   }
 
   /** The slot of a key that may be read, counted as a use; -1 for a miss. */
@@ -402,7 +404,7 @@ export class SegmentLog {
   ): MaybePromise<boolean> {
     this.#assertOpen();
     this.#look();
-    const { hash, catalog, clock, versions, counters, health } = this.#core;
+    const { hash, catalog, clock, stamps, counters, health } = this.#core;
     hash.of(key);
     const { low, high } = hash;
     const previous = catalog.find(low, high);
@@ -414,7 +416,7 @@ export class SegmentLog {
     this.#dropReference(previous, batch.afterwards);
     const header = this.#header;
     header.kind = kind;
-    header.stamp = versions.next();
+    header.stamp = stamps.next();
     header.expires = expiresAt;
     header.hashLow = low;
     header.hashHigh = high;
@@ -445,14 +447,14 @@ export class SegmentLog {
 
   /** Writes a tombstone for the key that was hashed last. */
   #entomb(slot: number): Promise<boolean> {
-    const { hash, versions } = this.#core;
+    const { hash, stamps } = this.#core;
     const header = this.#header;
     header.hashLow = hash.low;
     header.hashHigh = hash.high;
     const batch = this.#queue.batchFor(0, 0);
     this.#dropReference(slot, batch.afterwards);
     header.kind = KIND_TOMBSTONE;
-    header.stamp = versions.next();
+    header.stamp = stamps.next();
     header.expires = 0;
     header.author = this.#author;
     header.blocks = 0;
@@ -497,7 +499,7 @@ export class SegmentLog {
   }
 
   async #clearAll(): Promise<number> {
-    const { catalog, versions, clock } = this.#core;
+    const { catalog, stamps, clock } = this.#core;
     const { index } = catalog;
     const now = clock.now();
     const batch = this.#queue.batchFor(0, 0);
@@ -507,7 +509,7 @@ export class SegmentLog {
       if (index.expires(slot) > now) count++;
       this.#dropReference(slot, batch.afterwards);
     }
-    const stamp = versions.next();
+    const stamp = stamps.next();
     catalog.clear(stamp);
     this.#queue.owed.clear();
     this.#core.counters.bytesPut += appendGeneration(batch, stamp);
@@ -517,9 +519,9 @@ export class SegmentLog {
   }
 
   async #clearMatching(matches: (key: string) => boolean): Promise<number> {
-    const { catalog, hash, versions, clock } = this.#core;
+    const { catalog, hash, stamps, clock } = this.#core;
     const { index } = catalog;
-    const began = versions.next();
+    const began = stamps.next();
     let count = 0;
     let written: Promise<boolean> | undefined;
     for (const chunk of this.#reader.keyChunks()) {

@@ -250,8 +250,8 @@ export class SegmentSet {
   }
 
   #apply(segment: Segment, header: RecordHeader, offset: number, length: number): void {
-    const { catalog, versions, clock } = this.#core;
-    versions.observe(header.stamp);
+    const { catalog, stamps, clock } = this.#core;
+    stamps.observe(header.stamp);
     if (header.stamp < segment.oldestStamp) segment.oldestStamp = header.stamp;
     if (header.kind === KIND_GENERATION) {
       segment.generation = Math.max(segment.generation, header.stamp);
