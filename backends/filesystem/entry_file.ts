@@ -13,6 +13,12 @@ import { type Disk, errnoOf } from "./disk.ts";
  */
 const FIRST_READ_BYTES = 16 * 1024;
 
+/**
+ * Read at first at most: a file may have grown beyond what its header says, and
+ * nothing that large is made before the header has been read.
+ */
+const MAX_FIRST_READ_BYTES = 1024 * 1024;
+
 /** What an entry's file tells without its value. */
 export interface FileHead {
   /** The frame's header. */
@@ -34,7 +40,8 @@ export function readFrame(
   expectedBytes: number | undefined,
 ): Promise<Uint8Array | undefined> {
   return withFile(disk, path, async (fd) => {
-    const guess = new Uint8Array(Math.max(FRAME_HEADER_BYTES, expectedBytes ?? FIRST_READ_BYTES));
+    const expected = Math.max(FRAME_HEADER_BYTES, expectedBytes ?? FIRST_READ_BYTES);
+    const guess = new Uint8Array(Math.min(expected, MAX_FIRST_READ_BYTES));
     const read = await readAtLeast(disk, fd, guess, FRAME_HEADER_BYTES);
     const { frameLength } = decodeFrameHeader(guess.subarray(0, read));
     if (frameLength > read) {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { existsSync } from "node:fs";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
+import { FaultyDisk } from "../../fakes/faulty_disk.ts";
 import { filesBelow, withScratch } from "./scratch.ts";
 
 const VALUE = new Float32Array([1.5, -2.25, 1e10]);
@@ -52,6 +53,27 @@ describe("FilesystemBackend with damaged files", () => {
         assert.equal(await backend.get("key"), undefined, `get with ${length} bytes`);
         assert.equal(existsSync(file), false);
       }
+    }));
+
+  it("get() reads no more than the entry when its file has grown to a gigabyte", () =>
+    withScratch(async ({ clock, fileOf, open }) => {
+      const writer = await open();
+      await writer.set("key", entryOf("key", VALUE, { clock }));
+      await truncate(fileOf("key"), 2 ** 30);
+      const disk = new FaultyDisk();
+      const backend = await open({}, disk);
+      // Until then the length of the file is not known.
+      await backend.getStats();
+      assert.deepStrictEqual(await valueOf(backend, "key"), VALUE);
+      assert.ok(disk.bytesRead <= 2 ** 20, `${disk.bytesRead} bytes were read`);
+    }));
+
+  it("get() is the exact value of an entry larger than what is read at first", () =>
+    withScratch(async ({ clock, open }) => {
+      const large = Uint8Array.from({ length: 2_500_000 }, (_, at) => at * 31);
+      const backend = await open();
+      await backend.set("key", entryOf("key", large, { clock }));
+      assert.deepStrictEqual(await valueOf(backend, "key"), large);
     }));
 
   it("get() refuses the entry of another key, and takes that file away", () =>
