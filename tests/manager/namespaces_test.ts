@@ -65,7 +65,7 @@ describe("Cache.namespace()", () => {
         await inside(cache, names).set(key, 1);
         assert.equal(await inside(cache, otherNames).get(otherKey), isSame ? 1 : undefined);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -78,7 +78,7 @@ describe("Cache.namespace()", () => {
         assert.equal(await inside(cache, cleared).clear(), isInside ? 1 : 0);
         assert.equal(await inside(cache, names).get(key), isInside ? undefined : 1);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

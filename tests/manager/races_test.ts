@@ -14,7 +14,7 @@ const TROUBLES = [
   { trouble: "with faults", hasFaults: true, isDeaf: false },
   { trouble: "with faults, and deaf to aborts", hasFaults: true, isDeaf: true },
 ];
-const SEEDS = 12;
+const SEEDS = 10;
 
 describe("CacheManager in random interleavings", () => {
   for (const { name, ...stack } of STACKS) {
