@@ -99,7 +99,11 @@ export interface CacheBackend {
   /** Reports what the store holds. */
   getStats(): Promise<BackendStats>;
 
-  /** Reads without waiting, and counts as a use. Only for stores inside this process. */
+  /**
+   * Reads without waiting, and counts as a use. Only for stores inside this
+   * process, which keep live values and have done each write when its promise
+   * is returned.
+   */
   getSync?(key: string): CacheEntry | undefined;
 
   /** Reads without waiting and without counting as a use. Only for stores inside this process. */
