@@ -225,7 +225,7 @@ export class Space implements Destination {
         reportError(this.#core, "Cannot make room in segment log: another process holds its lock");
         return false;
       }
-      await new Promise<void>((resolve) => clock.schedule(resolve, LOCK_RETRY_MS));
+      await new Promise<void>((resolve) => clock.schedule(resolve, LOCK_RETRY_MS, true));
     }
     try {
       return await action();

@@ -6,7 +6,7 @@ import { isDiskFull } from "./file_layer.ts";
 
 /** A batch is written when it is this full; beyond, a larger write costs no less a byte. */
 const BATCH_BYTES = 256 * 1024;
-/** Milliseconds after which a batch is written that is not full. */
+/** Milliseconds after which a batch is written that is not full; a process that ends in between waits for it. */
 const LINGER_MS = 2;
 /** Bytes waiting from which on those who put more wait too. */
 const PATIENT_BYTES = 4 * 1024 * 1024;
@@ -105,11 +105,15 @@ export class WriteQueue {
       this.#run();
     } else if (!this.#isLingering) {
       this.#isLingering = true;
-      this.#core.clock.schedule(() => {
-        this.#isLingering = false;
-        this.#push();
-        this.#run();
-      }, LINGER_MS);
+      this.#core.clock.schedule(
+        () => {
+          this.#isLingering = false;
+          this.#push();
+          this.#run();
+        },
+        LINGER_MS,
+        true,
+      );
     }
     return this.#waitingBytes > PATIENT_BYTES ? batch.outcome : true;
   }
