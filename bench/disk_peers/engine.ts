@@ -4,15 +4,16 @@ import { entryOf, openBackend } from "./filesystem_backend.ts";
 import { setAll } from "./measure.ts";
 import type { Item } from "./peer.ts";
 import { frameOf, openLog } from "./segment_log.ts";
+import { timed, type Timing } from "./timing.ts";
 
 /** What only the engine is measured by. */
 export interface EngineFigures {
-  /** Milliseconds to open a log. */
-  readonly openLogMs: number;
-  /** Milliseconds until an opened backend knows its entries. */
-  readonly openBackendMs: number;
-  /** Microseconds that a put takes longer where each evicts an entry. */
-  readonly evictUs: number;
+  /** To open a log. */
+  readonly openLog: Timing;
+  /** Until an opened backend knows its entries. */
+  readonly openBackend: Timing;
+  /** What a put takes more where each evicts an entry. */
+  readonly evict: Timing;
   /** Bytes written for each byte put, while evicting. */
   readonly writeAmplification: number;
 }
@@ -38,20 +39,22 @@ export async function measureEngine(
   await setAll({ set: (item) => backend.set(item.key, entryOf(item)) }, items);
   await backend.close();
 
-  let began = performance.now();
-  const logAgain = await openLog(logFolder);
-  const openLogMs = performance.now() - began;
-  if (logAgain.stats().entries !== items.length) throw new Error("Entries of the log are missing");
-  await logAgain.close();
-
-  began = performance.now();
-  const backendAgain = await openBackend(backendFolder);
-  const { entries } = await backendAgain.getStats();
-  const openBackendMs = performance.now() - began;
-  if (entries !== items.length) throw new Error("Entries of the backend are missing");
-  await backendAgain.close();
-
-  return { openLogMs, openBackendMs, ...await measureEviction(folder, items, frames) };
+  const openLogAgain = async (): Promise<void> => {
+    const again = await openLog(logFolder);
+    if (again.stats().entries !== items.length) throw new Error("Entries of the log are missing");
+    await again.close();
+  };
+  const openBackendAgain = async (): Promise<void> => {
+    const again = await openBackend(backendFolder);
+    const { entries } = await again.getStats();
+    if (entries !== items.length) throw new Error("Entries of the backend are missing");
+    await again.close();
+  };
+  return {
+    openLog: await timed(openLogAgain),
+    openBackend: await timed(openBackendAgain),
+    ...await measureEviction(folder, items, frames),
+  };
 }
 
 /** The same puts into a log that is full, and into one without a limit. */
@@ -59,7 +62,7 @@ async function measureEviction(
   folder: string,
   items: readonly Item[],
   frames: readonly Uint8Array[],
-): Promise<Pick<EngineFigures, "evictUs" | "writeAmplification">> {
+): Promise<Pick<EngineFigures, "evict" | "writeAmplification">> {
   const wanted = items.length * frames[0]!.length * LIMIT_SHARE;
   const maxBytes = Math.max(8 * SEGMENT_BYTES, wanted);
   const full = await openLog(join(folder, "full"), { maxBytes, segmentBytes: SEGMENT_BYTES });
@@ -70,15 +73,13 @@ async function measureEviction(
   await full.flush();
   const free = await openLog(join(folder, "free"), { segmentBytes: SEGMENT_BYTES });
 
-  const put = async (log: typeof full): Promise<number> => {
-    (globalThis as { gc?: () => void }).gc?.();
-    const began = performance.now();
-    await setAll({
-      set: ({ at, key }) => log.put(key, frames[at]!, Infinity),
-      flush: () => log.flush(),
-    }, items);
-    return (performance.now() - began) * 1000;
-  };
+  const put = (log: typeof full): Promise<Timing> =>
+    timed(() =>
+      setAll({
+        set: ({ at, key }) => log.put(key, frames[at]!, Infinity),
+        flush: () => log.flush(),
+      }, items)
+    );
   const freely = await put(free);
   const before = full.stats().evictions;
   const evicting = await put(full);
@@ -86,5 +87,7 @@ async function measureEviction(
   if (evictions - before < items.length / 2) throw new Error("The log did not evict");
   await free.close();
   await full.close();
-  return { evictUs: (evicting - freely) / (evictions - before), writeAmplification };
+  const each = (field: keyof Timing): number =>
+    (evicting[field] - freely[field]) / (evictions - before);
+  return { evict: { us: each("us"), cpuUs: each("cpuUs") }, writeAmplification };
 }

@@ -1,5 +1,6 @@
 import type { EngineFigures } from "./engine.ts";
 import type { Figures, Operation } from "./measure.ts";
+import type { Timing } from "./timing.ts";
 
 /** A figure beside what it should be. */
 export interface Goal {
@@ -12,13 +13,20 @@ export interface Goal {
 /** Level means no slower than this, by which runs of the same code differ. */
 const LEVEL = 1.1;
 
-/** Compares what was measured with the goals. Peers that did not run have none. */
+/**
+ * Compares what was measured with the goals.
+ *
+ * @param medians peers that did not run are not in it, and have no goals.
+ * @param field which time counts.
+ */
 export function compareWithGoals(
   medians: ReadonlyMap<string, Figures>,
   engine: EngineFigures,
+  field: keyof Timing,
 ): Goal[] {
   const goals: Goal[] = [];
-  const of = (name: string, operation: Operation): number => medians.get(name)?.[operation] ?? NaN;
+  const of = (name: string, operation: Operation): number =>
+    medians.get(name)?.[operation]?.[field] ?? NaN;
   const backend = "Strata: FilesystemBackend";
   const floor = "floor, synchronous";
   const atMost = (text: string, limit: number, value: number, unit: string): void => {
@@ -48,8 +56,8 @@ export function compareWithGoals(
   }
   atLeast("set: ahead of lmdb, > 1 x as fast", 1, ahead("lmdb", "set"));
   atLeast("get: level with lmdb, >= 0.91 x as fast", 1 / LEVEL, ahead("lmdb", "get"));
-  atMost("open of a SegmentLog: <= 50 ms", 50, engine.openLogMs, "ms");
-  atMost("open of a FilesystemBackend: <= 50 ms", 50, engine.openBackendMs, "ms");
-  atMost("eviction: <= 1 us an entry", 1, engine.evictUs, "us");
+  atMost("open of a SegmentLog: <= 50 ms", 50, engine.openLog[field] / 1000, "ms");
+  atMost("open of a FilesystemBackend: <= 50 ms", 50, engine.openBackend[field] / 1000, "ms");
+  atMost("eviction: <= 1 us an entry", 1, engine.evict[field], "us");
   return goals;
 }

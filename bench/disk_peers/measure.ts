@@ -1,4 +1,5 @@
 import type { Item, OpenPeer, Peer } from "./peer.ts";
+import { mapTiming, timed, type Timing } from "./timing.ts";
 
 /** What is timed, in this order. */
 export const OPERATIONS = ["set", "get", "get64", "delete"] as const;
@@ -6,8 +7,8 @@ export const OPERATIONS = ["set", "get", "get64", "delete"] as const;
 /** One of {@linkcode OPERATIONS}. */
 export type Operation = typeof OPERATIONS[number];
 
-/** Microseconds an operation; absent what the peer has not got. */
-export type Figures = Partial<Record<Operation, number>>;
+/** Time of one operation; absent what the peer has not got. */
+export type Figures = Partial<Record<Operation, Timing>>;
 
 /** What a peer is given to do. */
 export interface Work {
@@ -29,12 +30,12 @@ export async function measurePeer(
 ): Promise<Figures> {
   const store = await peer.open(folder, items);
   try {
-    const figures: Figures = { set: await timed(items, () => setAll(store, items)) };
+    const figures: Figures = { set: await perItem(items, () => setAll(store, items)) };
     await compareSome(store, asked);
-    figures.get = await timed(asked, () => getAll(store, asked));
-    figures.get64 = await timed(asked, () => getAtOnce(store, asked));
+    figures.get = await perItem(asked, () => getAll(store, asked));
+    figures.get64 = await perItem(asked, () => getAtOnce(store, asked));
     if (store.delete !== undefined) {
-      figures.delete = await timed(asked, () => deleteAll(store, asked));
+      figures.delete = await perItem(asked, () => deleteAll(store, asked));
     }
     return figures;
   } finally {
@@ -43,7 +44,10 @@ export async function measurePeer(
 }
 
 /** Writes one after another; where a store answers at once, nothing is awaited. */
-export async function setAll(store: Pick<OpenPeer, "set" | "flush">, items: readonly Item[]) {
+export async function setAll(
+  store: Pick<OpenPeer, "set" | "flush">,
+  items: readonly Item[],
+): Promise<void> {
   for (const item of items) {
     const answer = store.set(item);
     const stored = answer instanceof Promise ? await answer : answer;
@@ -78,11 +82,8 @@ async function deleteAll(store: OpenPeer, items: readonly Item[]): Promise<void>
   await store.flush?.();
 }
 
-async function timed(items: readonly Item[], run: () => Promise<void>): Promise<number> {
-  (globalThis as { gc?: () => void }).gc?.();
-  const began = performance.now();
-  await run();
-  return (performance.now() - began) * 1000 / items.length;
+async function perItem(items: readonly Item[], run: () => Promise<void>): Promise<Timing> {
+  return mapTiming(await timed(run), (us) => us / items.length);
 }
 
 function bytesOf(value: Uint8Array | Float32Array | undefined): Uint8Array | undefined {

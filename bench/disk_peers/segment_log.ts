@@ -1,9 +1,11 @@
 import type { SegmentLogOptions } from "../../backends/filesystem/log/log_options.ts";
+import type { StoredEntry } from "../../backends/filesystem/log/reader.ts";
 import { SegmentLog } from "../../backends/filesystem/log/segment_log.ts";
 import { systemClock } from "../../src/clock.ts";
 import { encodeFrame } from "../../src/entry/frame.ts";
 import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { andThen } from "../../src/maybe_promise.ts";
+import { DIMENSIONS } from "./items.ts";
 import type { Item, Peer } from "./peer.ts";
 
 /** Opens a log as the filesystem backend does. */
@@ -32,6 +34,11 @@ export function frameOf({ key, bytes }: Item): Uint8Array {
 /** Bytes before the value in a frame. */
 const HEADER_BYTES = 64;
 
+/** The value in what the log gives back. */
+export function bodyOf(entry: StoredEntry | undefined): Uint8Array | undefined {
+  return entry?.body.subarray(HEADER_BYTES, HEADER_BYTES + DIMENSIONS * 4);
+}
+
 /** The engine alone: frames are encoded beforehand, and not decoded. */
 export const segmentLog: Peer = {
   name: "Strata: SegmentLog",
@@ -41,8 +48,7 @@ export const segmentLog: Peer = {
     const log = await openLog(folder);
     return {
       set: ({ at, key }) => log.put(key, frames[at]!, Infinity),
-      get: ({ key, bytes: { length } }) =>
-        andThen(log.get(key), (entry) => entry?.body.subarray(HEADER_BYTES, HEADER_BYTES + length)),
+      get: ({ key }) => andThen(log.get(key), bodyOf),
       delete: ({ key }) => log.delete(key),
       flush: () => log.flush(),
       close: () => log.close(),
