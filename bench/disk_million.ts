@@ -25,6 +25,7 @@ import { thisRuntime } from "./demo/spawned.ts";
 import { DIMENSIONS } from "./disk_peers/items.ts";
 import { emptyStore, ENGINES, type Holdings, type LargeStore } from "./disk_peers/large_store.ts";
 import { isValueOf, keyOf, makeNumbered } from "./disk_peers/numbered_values.ts";
+import { appendRaw, readRaw } from "./disk_peers/raw_files.ts";
 import { mapTiming, timed, type Timing } from "./disk_peers/timing.ts";
 
 const PHASES = ["fill", "open", "read", "lower", "evict"];
@@ -57,6 +58,8 @@ const CHUNK = 500;
 /** What the caller alone makes of memory is not the store's: so many values go nowhere before the baseline is taken. */
 const WARM_UP = 50_000;
 
+const FLOOR_OPERATIONS = 20_000;
+
 const MAX_GROWTH_MB = 150;
 const MAX_OPEN_MS = 1_000;
 const MAX_INDEX_BYTES = 64;
@@ -73,7 +76,7 @@ let randomState = 0x2545_f491;
 const missed: string[] = [];
 
 function line(what: string, figure: string, goal?: string, isMet: boolean = true): void {
-  if (!isMet) missed.push(what);
+  if (!isMet) missed.push(what.trim());
   const verdict = goal === undefined ? "" : `   ${goal}${isMet ? "" : ": MISSED"}`;
   console.log(`  ${what.padEnd(44)}${figure.padStart(24)}${verdict}`);
 }
@@ -210,6 +213,9 @@ async function main(): Promise<void> {
   peak = baseline;
   console.log(`  the process takes ${(baseline / MIB).toFixed(0)} MB without a store`);
 
+  const floorOfSet = await appendRaw(join(directory, "floor"), FLOOR_OPERATIONS);
+  line("floor: append to one file", inUs(floorOfSet));
+
   const folder = join(directory, "store");
   const first = await openStore!(folder, LIMIT_MB);
   const filling = await fill(first, 0, ENTRIES);
@@ -232,6 +238,7 @@ async function main(): Promise<void> {
   await reportGrowth("opening");
   if (values.until === "open") return await store.close();
 
+  line("floor: read anywhere in its files", inUs(await readRaw(folder, FLOOR_OPERATIONS)));
   line(`get at random, ${READS} times`, inUs(await read(store, READS, ENTRIES)));
   if (misses > 0) throw new Error(`${misses} entries are missing`);
   await reportGrowth("reading");
