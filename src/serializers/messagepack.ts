@@ -1,5 +1,6 @@
 import type { Serializer } from "../types.ts";
 import { type Carried, checkCarried } from "./_carry.ts";
+import { checkMessagePack } from "./_messagepack_check.ts";
 import { MAX_DEPTH } from "./_trail.ts";
 
 /** What a MessagePack library must offer. */
@@ -88,6 +89,7 @@ export function createMessagePackSerializer(
     },
 
     decode(bytes: Uint8Array): unknown {
+      checkMessagePack(bytes);
       return read(bytes);
     },
   };
