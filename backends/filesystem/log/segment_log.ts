@@ -263,6 +263,7 @@ export class SegmentLog {
     if (!health.canRead()) return;
     try {
       this.#set.refresh();
+      this.#evict();
     } catch (error) {
       health.readFailed(error);
       reportError(this.#core, "Cannot look at segment log", error);
@@ -326,6 +327,7 @@ export class SegmentLog {
 
   async #settle(): Promise<void> {
     const { external } = this.#options;
+    this.#evict();
     const hasLeftovers = this.#set.all().some((segment) => segment.hintBytes === 0);
     const isOver = this.#set.claimed > this.#core.maxBytes;
     if (external === undefined && !hasLeftovers && !isOver) return;

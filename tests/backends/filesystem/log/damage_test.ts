@@ -118,6 +118,29 @@ test("a flipped byte anywhere in a segment without a hint costs at most one entr
   });
 });
 
+test("a damaged value in a segment without a hint does not bring the older one back", async () => {
+  for (const durability of ["none", "batch"] as const) {
+    const disk = new MemoryDisk();
+    const log = await openLog(DIRECTORY, { fileLayer: disk, random: seeded(1), durability });
+    for (const [at, key] of ["key", "key", "other"].entries()) {
+      await log.put(key, frameOf(key, at), Infinity);
+      await log.flush();
+    }
+    const killed = disk.copy((path) => !path.endsWith(".own"));
+    const path = only(killed, ".seg");
+    const start = recordStarts(killed.bytes(path))[1]!;
+    for (let at = start + 72; at < start + 72 + 64 + 64; at++) {
+      const flipped = killed.copy();
+      flipped.bytes(path)[at]! ^= 0x10;
+      const again = await open(flipped);
+      assert.equal(await again.get("key"), undefined, `byte ${at}, ${durability}`);
+      assert.equal(await readVersion(again, "other"), 2);
+      assert.equal(again.reports.length, 1);
+      await again.close();
+    }
+  }
+});
+
 test("a damaged manifest is left as it is, and a directory below used", async () => {
   const disk = await closedLog(5);
   const manifest = `${DIRECTORY}/MANIFEST`;

@@ -119,6 +119,53 @@ test("an entry survives that another log carries over while this one looks away"
   await second.close();
 });
 
+test("what was cleared stays so when the segment that says it is reclaimed", async () => {
+  const disk = new MemoryDisk();
+  const processes = new FakeProcesses();
+  const options = { fileLayer: disk, maxBytes: 256 * 1024 };
+  const idle = await openLog(DIRECTORY, { ...options, processTable: processes.spawn() });
+  await idle.put("old", frameOf("old", 1), Infinity);
+  await idle.flush();
+  const busy = await openLog(DIRECTORY, { ...options, processTable: processes.spawn() });
+  assert.equal(await busy.clear(), 1);
+  for (let at = 0; at < 600; at++) {
+    await busy.put(`k${at}`, frameOf(`k${at}`, at, 1000), Infinity);
+  }
+  await busy.flush();
+  assert.ok(busy.stats().segmentsReclaimed > 10);
+  const after = disk.copy((path) => !path.endsWith(".own"));
+  const again = await openLog(DIRECTORY, { ...options, fileLayer: after });
+  assert.equal(again.has("old"), false);
+  assert.equal(await readVersion(again, "k599"), 599);
+  await again.close();
+  await busy.close();
+  await idle.close();
+});
+
+test("what was deleted stays so when the segment that says it is reclaimed", async () => {
+  const disk = new MemoryDisk();
+  const processes = new FakeProcesses();
+  const options = { fileLayer: disk, maxBytes: 256 * 1024 };
+  const idle = await openLog(DIRECTORY, { ...options, processTable: processes.spawn() });
+  for (const key of ["deleted", "replaced"]) await idle.put(key, frameOf(key, 1), Infinity);
+  await idle.flush();
+  const busy = await openLog(DIRECTORY, { ...options, processTable: processes.spawn() });
+  assert.equal(await busy.delete("deleted"), true);
+  await busy.put("replaced", frameOf("replaced", 2), Infinity);
+  for (let at = 0; at < 600; at++) {
+    await busy.put(`k${at}`, frameOf(`k${at}`, at, 1000), Infinity);
+  }
+  await busy.flush();
+  assert.equal(busy.has("replaced"), false, "it is evicted by now");
+  const after = disk.copy((path) => !path.endsWith(".own"));
+  const again = await openLog(DIRECTORY, { ...options, fileLayer: after });
+  assert.equal(again.has("deleted"), false);
+  assert.equal(again.has("replaced"), false);
+  await again.close();
+  await busy.close();
+  await idle.close();
+});
+
 test("the segments and the lock of a killed log are taken over", async () => {
   const disk = new MemoryDisk();
   const processes = new FakeProcesses();
