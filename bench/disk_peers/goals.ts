@@ -30,7 +30,7 @@ export function compareWithGoals(
   const backend = "Strata: FilesystemBackend";
   const floor = "floor, synchronous";
   const atMost = (text: string, limit: number, value: number, unit: string): void => {
-    goals.push({ text, value, unit, isMet: value <= limit });
+    if (!Number.isNaN(value)) goals.push({ text, value, unit, isMet: value <= limit });
   };
   const atLeast = (text: string, limit: number, value: number): void => {
     if (!Number.isNaN(value)) goals.push({ text, value, unit: "x", isMet: value >= limit });
