@@ -146,12 +146,6 @@ export class Catalog {
     this.#conceal(slot);
   }
 
-  /** As {@linkcode Catalog.hide}, for an entry whose time is over. */
-  expire(slot: number): void {
-    this.expirations++;
-    this.hide(slot);
-  }
-
   /** Whether entries must leave for `room` more bytes within `maxLiveBytes`, or for the limit on entries. */
   isOver(maxLiveBytes: number): boolean {
     return this.liveBytes > maxLiveBytes || this.liveEntries > this.#maxEntries;

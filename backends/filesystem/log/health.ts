@@ -55,6 +55,11 @@ export class Health {
     return this.state === "healthy" || this.#probe();
   }
 
+  /** Lets the next question be answered by a probe, without waiting for the time to come. */
+  askAgain(): void {
+    this.#probeAt = -Infinity;
+  }
+
   /** A read failed. */
   readFailed(error: unknown): void {
     this.#count(error, false);

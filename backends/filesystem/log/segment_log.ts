@@ -1,22 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 import { CacheError } from "../../../src/errors.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
-import { TOMBSTONE } from "./catalog.ts";
 import { maxRecordLength } from "./batch.ts";
 import { type LogCore, reportError } from "./core.ts";
 import type { HealthState } from "./health.ts";
 import type { SegmentLogOptions } from "./log_options.ts";
+import { largestRecord, LogWriter } from "./log_writer.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
 import type { Reader, StoredEntry } from "./reader.ts";
-import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
-import {
-  BLOCK_BYTES,
-  KIND_REFERENCE,
-  KIND_TOMBSTONE,
-  KIND_VALUE,
-  makeRecordHeader,
-  type RecordHeader,
-} from "./record.ts";
+import { BLOCK_BYTES, KIND_REFERENCE, KIND_VALUE } from "./record.ts";
 import type { SegmentSet } from "./segment_set.ts";
 import { blocksOf } from "./segment.ts";
 import type { Space } from "./space.ts";
@@ -72,9 +64,8 @@ export class SegmentLog {
   readonly #queue: WriteQueue;
   readonly #reader: Reader;
   readonly #options: SegmentLogOptions;
-  readonly #author: number;
   readonly #closeDirectory: () => void;
-  readonly #header: RecordHeader = makeRecordHeader();
+  readonly #writer: LogWriter;
   readonly #pollMs: number;
   #lookedAt: number;
   #isClosed = false;
@@ -87,9 +78,7 @@ export class SegmentLog {
     this.#reader = opened.reader;
     this.#closeDirectory = opened.closeDirectory;
     this.#options = options;
-    this.#author = options.random === undefined
-      ? crypto.getRandomValues(new Uint16Array(1))[0]!
-      : options.random() & 0xffff;
+    this.#writer = new LogWriter(opened, (body) => options.external?.drop(body));
     this.#pollMs = options.pollMs ?? 100;
     this.#lookedAt = this.#core.stopwatch();
   }
@@ -113,7 +102,7 @@ export class SegmentLog {
 
   /** The most bytes that the frame of a key may have to be put; a larger one is put as a reference. */
   maxFrameBytes(key: string): number {
-    return (this.#core.segmentBytes >>> 2) - maxRecordLength(key.length, 0);
+    return largestRecord(this.#core) - maxRecordLength(key.length, 0);
   }
 
   /** Reads an entry. Never throws, and rejects never. */
@@ -162,13 +151,17 @@ export class SegmentLog {
    * @returns `false` when it is too large or the disk does not take it; the key is a miss then.
    */
   put(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
-    return this.#append(KIND_VALUE, key, frame, expiresAt, 0);
+    this.#assertOpen();
+    this.#look();
+    return this.#writer.put(KIND_VALUE, key, frame, expiresAt, 0);
   }
 
   /** Stores a reference, as {@linkcode SegmentLog.put} stores a frame. Its file is there, its bytes are reserved. */
   putReference(key: string, reference: Reference, expiresAt: number): MaybePromise<boolean> {
     const blocks = Math.ceil(reference.fileBytes / BLOCK_BYTES);
-    return this.#append(KIND_REFERENCE, key, reference.body, expiresAt, blocks);
+    this.#assertOpen();
+    this.#look();
+    return this.#writer.put(KIND_REFERENCE, key, reference.body, expiresAt, blocks);
   }
 
   /**
@@ -178,14 +171,14 @@ export class SegmentLog {
    */
   delete(key: string): MaybePromise<boolean> {
     this.#lookBeforeDelete();
-    const { wasLive, written } = this.#delete(key);
+    const { wasLive, written } = this.#writer.delete(key, this.#hasOthers);
     return written === undefined ? wasLive : written.then(() => wasLive);
   }
 
   /** As {@linkcode SegmentLog.delete} for many keys. @returns how many live ones there were. */
   async deleteMany(keys: readonly string[]): Promise<number> {
     this.#lookBeforeDelete();
-    const deleted = keys.map((key) => this.#delete(key));
+    const deleted = keys.map((key) => this.#writer.delete(key, this.#hasOthers));
     await Promise.all(deleted.map(({ written }) => written));
     return deleted.filter(({ wasLive }) => wasLive).length;
   }
@@ -199,7 +192,10 @@ export class SegmentLog {
   async clear(matches?: (key: string) => boolean): Promise<number> {
     this.#assertOpen();
     this.refresh();
-    return matches === undefined ? await this.#clearAll() : await this.#clearMatching(matches);
+    if (matches !== undefined) return await this.#writer.clearMatching(matches);
+    const count = await this.#writer.clearAll();
+    this.#background(() => this.#space.dropDead());
+    return count;
   }
 
   /** The keys of all live entries, in no order. */
@@ -230,8 +226,8 @@ export class SegmentLog {
     const { hash, catalog } = this.#core;
     hash.of(key);
     const slot = catalog.find(hash.low, hash.high);
-    if (slot >= 0) catalog.hide(slot);
     this.#core.counters.corruptions++;
+    if (slot >= 0 && catalog.isVisible(slot)) this.#writer.bury(slot);
   }
 
   /** Takes room for a file beside the log before it is written. @returns whether there is some. */
@@ -263,7 +259,7 @@ export class SegmentLog {
     if (!health.canRead()) return;
     try {
       this.#set.refresh();
-      this.#evict();
+      this.#writer.evict();
     } catch (error) {
       health.readFailed(error);
       reportError(this.#core, "Cannot look at segment log", error);
@@ -282,6 +278,9 @@ export class SegmentLog {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.#queue.enqueue(() => {});
+    // The last chance to write what the disk is owed.
+    this.#core.health.askAgain();
     await this.#queue.enqueue(async () => {
       try {
         await this.#space.payOff();
@@ -327,7 +326,7 @@ export class SegmentLog {
 
   async #settle(): Promise<void> {
     const { external } = this.#options;
-    this.#evict();
+    this.#writer.evict();
     const hasLeftovers = this.#set.all().some((segment) => segment.hintBytes === 0);
     const isOver = this.#set.claimed > this.#core.maxBytes;
     if (external === undefined && !hasLeftovers && !isOver) return;
@@ -344,18 +343,6 @@ export class SegmentLog {
     this.#assertOpen();
     if (this.#hasOthers) this.refresh();
     else this.#look();
-  }
-
-  #delete(key: string): { readonly wasLive: boolean; readonly written?: Promise<boolean> } {
-    const { hash, catalog, clock } = this.#core;
-    hash.of(key);
-    const slot = catalog.find(hash.low, hash.high);
-    const isGone = slot < 0 || (catalog.index.flags(slot) & TOMBSTONE) !== 0;
-    // What another writer has put may still be on its way to the disk.
-    if (isGone && !this.#hasOthers) return { wasLive: false };
-    const wasLive = slot >= 0 && catalog.isVisible(slot) &&
-      catalog.index.expires(slot) > clock.now();
-    return { wasLive, written: this.#entomb(slot) };
   }
 
   #assertOpen(): void {
@@ -378,7 +365,7 @@ export class SegmentLog {
     const slot = catalog.find(hash.low, hash.high);
     if (slot < 0 || !catalog.isVisible(slot)) return -1;
     if (catalog.index.expires(slot) <= clock.recent()) {
-      this.#expire(slot);
+      this.#writer.expire(slot);
       return -1;
     }
     catalog.touch(slot);
@@ -395,151 +382,6 @@ export class SegmentLog {
     if (now < 0 || !catalog.isVisible(now)) return undefined;
     const bytes = this.#reader.record(now);
     return bytes === undefined ? undefined : this.#reader.take(bytes, now, key);
-  }
-
-  #append(
-    kind: number,
-    key: string,
-    body: Uint8Array,
-    expiresAt: number,
-    blocks: number,
-  ): MaybePromise<boolean> {
-    this.#assertOpen();
-    this.#look();
-    const { hash, catalog, clock, stamps, counters, health } = this.#core;
-    hash.of(key);
-    const { low, high } = hash;
-    const previous = catalog.find(low, high);
-    const isTooLarge = maxRecordLength(key.length, body.length) > this.#core.segmentBytes >>> 2;
-    if (isTooLarge || this.#queue.isOverfull || !health.canWrite()) {
-      return this.#decline(previous, isTooLarge);
-    }
-    const batch = this.#queue.batchFor(key.length, body.length);
-    this.#dropReference(previous, batch.afterwards);
-    const header = this.#header;
-    header.kind = kind;
-    header.stamp = stamps.next();
-    header.expires = expiresAt;
-    header.hashLow = low;
-    header.hashHigh = high;
-    header.author = this.#author;
-    header.blocks = blocks;
-    const offset = batch.used;
-    const length = batch.append(header, key, body);
-    catalog.apply(header, length, batch, offset, clock.recent());
-    batch.offsets.push(offset);
-    counters.bytesPut += length;
-    this.#evict();
-    return previous >= 0 || this.#core.durability === "batch"
-      ? this.#queue.prompt(batch)
-      : this.#queue.linger(batch);
-  }
-
-  /** Does not store an entry; what the key had is gone all the same. */
-  #decline(previous: number, canWrite: boolean): MaybePromise<boolean> {
-    if (previous < 0) return false;
-    const { catalog } = this.#core;
-    if (canWrite && this.#core.health.canWrite()) {
-      return this.#entomb(previous).then(() => false);
-    }
-    catalog.hide(previous);
-    this.#queue.owe(previous);
-    return false;
-  }
-
-  /** Writes a tombstone for the key that was hashed last. */
-  #entomb(slot: number): Promise<boolean> {
-    const { hash, stamps } = this.#core;
-    const header = this.#header;
-    header.hashLow = hash.low;
-    header.hashHigh = hash.high;
-    const batch = this.#queue.batchFor(0, 0);
-    this.#dropReference(slot, batch.afterwards);
-    header.kind = KIND_TOMBSTONE;
-    header.stamp = stamps.next();
-    header.expires = 0;
-    header.author = this.#author;
-    header.blocks = 0;
-    this.#core.counters.bytesPut += appendTo(this.#core, batch, header);
-    return this.#queue.prompt(batch);
-  }
-
-  #expire(slot: number): void {
-    const { catalog } = this.#core;
-    if (!this.#reader.isReference(slot)) {
-      catalog.expire(slot);
-      return;
-    }
-    const batch = this.#queue.batchFor(0, 0);
-    this.#dropReference(slot, batch.afterwards);
-    catalog.expire(slot);
-    appendTombstone(this.#core, batch, slot);
-    void this.#queue.linger(batch);
-  }
-
-  #evict(): void {
-    const { catalog } = this.#core;
-    let count = 0;
-    while (catalog.isOver(this.#space.maxLiveBytes)) {
-      const slot = catalog.evict();
-      if (slot < 0) break;
-      count++;
-      if (!catalog.isEvictedReference) continue;
-      const body = this.#reader.bodyOf(slot);
-      const batch = this.#queue.batchFor(0, 0);
-      appendTombstone(this.#core, batch, slot);
-      if (body !== undefined) batch.afterwards.push(() => this.#options.external?.drop(body));
-      void this.#queue.linger(batch);
-    }
-    if (count > 0) this.#core.report({ kind: "evict", count });
-  }
-
-  #dropReference(slot: number, afterwards: (() => void)[]): void {
-    if (slot < 0 || !this.#reader.isReference(slot)) return;
-    const body = this.#reader.bodyOf(slot);
-    if (body !== undefined) afterwards.push(() => this.#options.external?.drop(body));
-  }
-
-  async #clearAll(): Promise<number> {
-    const { catalog, stamps, clock } = this.#core;
-    const { index } = catalog;
-    const now = clock.now();
-    const batch = this.#queue.batchFor(0, 0);
-    let count = 0;
-    for (let slot = 0; slot < index.slots; slot++) {
-      if (!index.isUsed(slot) || !catalog.isVisible(slot)) continue;
-      if (index.expires(slot) > now) count++;
-      this.#dropReference(slot, batch.afterwards);
-    }
-    const stamp = stamps.next();
-    catalog.clear(stamp);
-    this.#queue.owed.clear();
-    this.#core.counters.bytesPut += appendGeneration(batch, stamp);
-    await this.#queue.prompt(batch);
-    this.#background(() => this.#space.dropDead());
-    return count;
-  }
-
-  async #clearMatching(matches: (key: string) => boolean): Promise<number> {
-    const { catalog, hash, stamps, clock } = this.#core;
-    const { index } = catalog;
-    const began = stamps.next();
-    let count = 0;
-    let written: Promise<boolean> | undefined;
-    for (const chunk of this.#reader.keyChunks()) {
-      const now = clock.now();
-      for (const [key, slot] of chunk) {
-        if (index.stamp(slot) > began || !matches(key)) continue;
-        hash.of(key);
-        // A record whose hash is another key's by chance stays.
-        if (catalog.find(hash.low, hash.high) !== slot) continue;
-        if (index.expires(slot) > now) count++;
-        written = this.#entomb(slot);
-      }
-      await setImmediate();
-    }
-    await written;
-    return count;
   }
 
   #background(task: () => Promise<void>): void {

@@ -5,6 +5,7 @@ import { ExternalSpace } from "./external_space.ts";
 import { errorCode, isDiskFull, readFile, removeFile } from "./file_layer.ts";
 import { isOwnerName, Owner } from "./owner.ts";
 import {
+  appendGeneration,
   appendTombstone,
   CARRY_SHARE,
   chooseVictim,
@@ -195,7 +196,7 @@ export class Space implements Destination {
 
   /** Writes what is owed to the disk, as far as it takes it. Only as a task. */
   async payOff(): Promise<void> {
-    if (this.#with.queue.owed.size > 0 && this.#core.health.canWrite()) await this.roll();
+    if (this.#with.queue.isOwing && this.#core.health.canWrite()) await this.roll();
   }
 
   /** Gives up the number among the writers. */
@@ -344,6 +345,7 @@ export class Space implements Destination {
     const { catalog } = this.#core;
     const owed = [...queue.owed.values()];
     let batch = queue.newBatch(0);
+    if (queue.owesGeneration) appendGeneration(batch, catalog.generation);
     for (const [low, high] of owed) {
       const slot = catalog.find(low, high);
       if (slot < 0 || catalog.isSettled(slot)) continue;
@@ -355,6 +357,7 @@ export class Space implements Destination {
     }
     await queue.commit(batch);
     queue.owed.clear();
+    queue.owesGeneration = false;
   }
 }
 

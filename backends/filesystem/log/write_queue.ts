@@ -47,6 +47,8 @@ export class WriteQueue {
   #isBusy = false;
   #isLingering = false;
   #isPrompted = false;
+  /** Whether the disk has not taken the newest generation. */
+  owesGeneration = false;
   /** Keys whose newest state the disk has not taken, by hash. */
   readonly owed: Map<number, readonly [low: number, high: number]> = new Map();
 
@@ -54,6 +56,11 @@ export class WriteQueue {
     this.#core = core;
     this.#destination = destination;
     this.#batchBytes = Math.min(BATCH_BYTES, Math.max(4096, core.segmentBytes >>> 4));
+  }
+
+  /** Whether the disk has to be told of something that it did not take when it failed. */
+  get isOwing(): boolean {
+    return this.owesGeneration || this.owed.size > 0;
   }
 
   /** Bytes of records that are not written yet. */
@@ -251,7 +258,7 @@ export class WriteQueue {
     const { active } = this.#destination;
     if (!this.#core.health.canWrite()) return this.#finish(item, false);
     // A new segment begins with what the disk is still owed.
-    const mustRoll = active === undefined || this.owed.size > 0 || !active.fits(item);
+    const mustRoll = active === undefined || this.isOwing || !active.fits(item);
     if (mustRoll) return this.#writeToNext(item);
     try {
       const written = active.write(item, this.#core.durability === "batch");

@@ -104,6 +104,27 @@ test("a disk that takes no writes is read on, and written again once it does", a
   }
 });
 
+test("what was cleared while the disk took no writes does not come back", async () => {
+  const disk = new MemoryDisk();
+  const time = stopwatch();
+  const log = await openLog(DIRECTORY, { fileLayer: disk, stopwatch: time.read });
+  await log.put("old", frameOf("old", 1), Infinity);
+  await log.flush();
+  disk.before = (call) => {
+    if (call === "write") throw diskError("EIO");
+  };
+  assert.equal(await log.clear(), 1);
+  await log.flush();
+  disk.before = () => {};
+  time.advance(60_000);
+  await log.put("new", frameOf("new", 1), Infinity);
+  await log.close();
+  const again = await reopen(disk);
+  assert.equal(again.has("old"), false);
+  assert.equal(await readVersion(again, "new"), 1);
+  await again.close();
+});
+
 test("a disk that fails for long is left alone, until a probe succeeds", async () => {
   const disk = new MemoryDisk();
   const time = stopwatch();

@@ -37,6 +37,7 @@ async function fuzz(seed: number, steps: number, isBounded: boolean): Promise<vo
       openLog(directory, {
         clock,
         random,
+        io: pick(random, 3) === 0 ? "async" : "auto",
         policy: (limits) => createEvictionPolicy(policy, limits),
         ...(isBounded ? { maxBytes: 512 * 1024 } : { segmentBytes: 16 * 1024 }),
       });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SegmentLog } from "../../../../backends/filesystem/log/segment_log.ts";
+import type { SegmentLog } from "../../../../backends/filesystem/log/segment_log.ts";
 import { FakeProcesses, MemoryDisk } from "./memory_disk.ts";
 import { frameOf, openLog, readVersion } from "./helpers.ts";
 
