@@ -48,7 +48,7 @@ export class IoMeter {
 
   /** To be called after a synchronous read. */
   end(began: number): void {
-    if (began < 0) return;
+    if (began < 0 || this.#isAsync) return;
     const now = this.#stopwatch();
     const took = now - began;
     this.#mean += (Math.min(took, OUTLIER_MS) - this.#mean) * WEIGHT;
