@@ -5,12 +5,14 @@ import { mapTiming, timed, type Timing } from "./timing.ts";
 
 const VALUE_BYTES = DIMENSIONS * 4;
 
-/** Appends values to a file that is removed afterwards. @returns the time of each. */
+/** Appends values, each from a buffer of its own, to a file that is removed afterwards. @returns the time of each. */
 export async function appendRaw(path: string, count: number): Promise<Timing> {
   const file = openSync(path, "wx");
-  const bytes = new Uint8Array(VALUE_BYTES).fill(1);
+  const values = Array.from({ length: count }, () => new Uint8Array(VALUE_BYTES).fill(1));
   const timing = await timed(() => {
-    for (let at = 0; at < count; at++) writeSync(file, bytes, 0, VALUE_BYTES, at * VALUE_BYTES);
+    for (let at = 0; at < count; at++) {
+      writeSync(file, values[at]!, 0, VALUE_BYTES, at * VALUE_BYTES);
+    }
     return Promise.resolve();
   });
   closeSync(file);

@@ -1,7 +1,9 @@
 import type { SegmentLogOptions } from "../../backends/filesystem/log/log_options.ts";
 import type { StoredEntry } from "../../backends/filesystem/log/reader.ts";
 import { SegmentLog } from "../../backends/filesystem/log/segment_log.ts";
+import { nativeCrc32 } from "../../codecs/_native_crc32.ts";
 import { systemClock } from "../../src/clock.ts";
+import { useNativeCrc32 } from "../../src/entry/checksum.ts";
 import { encodeFrame } from "../../src/entry/frame.ts";
 import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { andThen } from "../../src/maybe_promise.ts";
@@ -13,6 +15,7 @@ export function openLog(
   folder: string,
   options: Partial<SegmentLogOptions> = {},
 ): Promise<SegmentLog> {
+  if (nativeCrc32 !== undefined) useNativeCrc32(nativeCrc32);
   return SegmentLog.open(folder, {
     policy: (limits) => createEvictionPolicy("lru", limits),
     clock: systemClock,
