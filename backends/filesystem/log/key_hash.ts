@@ -26,20 +26,13 @@ export class KeyHash {
     let v1 = this.#seedHigh ^ 0xee;
     let v2 = 0x6c796765 ^ this.#seedLow;
     let v3 = 0x74656462 ^ this.#seedHigh;
-    const words = length >>> 1;
-    // One word more than the key has pairs, and three rounds for each half of the result.
-    for (let step = 0; step < words + 7; step++) {
-      let word = 0;
-      if (step < words) {
-        word = key.charCodeAt(step * 2) | key.charCodeAt(step * 2 + 1) << 16;
-      } else if (step === words) {
-        word = (length & 1) === 0 ? length << 16 : key.charCodeAt(length - 1) | length << 16;
-      } else if (step === words + 1) {
-        v2 ^= 0xee;
-      } else if (step === words + 4) {
-        this.low = (v1 ^ v3) >>> 0;
-        v1 ^= 0xdd;
-      }
+    // One word more than the key has pairs, for the number of units and the odd one out.
+    for (let at = 0; at <= length; at += 2) {
+      const word = at + 1 < length
+        ? key.charCodeAt(at) | key.charCodeAt(at + 1) << 16
+        : at < length
+        ? key.charCodeAt(at) | length << 16
+        : length << 16;
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = (v1 << 5 | v1 >>> 27) ^ v0;
@@ -52,6 +45,24 @@ export class KeyHash {
       v1 = (v1 << 13 | v1 >>> 19) ^ v2;
       v2 = v2 << 16 | v2 >>> 16;
       v0 ^= word;
+    }
+    v2 ^= 0xee;
+    // Three rounds for each half of the result.
+    for (let round = 0; round < 6; round++) {
+      if (round === 3) {
+        this.low = (v1 ^ v3) >>> 0;
+        v1 ^= 0xdd;
+      }
+      v0 = (v0 + v1) | 0;
+      v1 = (v1 << 5 | v1 >>> 27) ^ v0;
+      v0 = v0 << 16 | v0 >>> 16;
+      v2 = (v2 + v3) | 0;
+      v3 = (v3 << 8 | v3 >>> 24) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = (v3 << 7 | v3 >>> 25) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = (v1 << 13 | v1 >>> 19) ^ v2;
+      v2 = v2 << 16 | v2 >>> 16;
     }
     this.high = (v1 ^ v3) >>> 0;
   }
