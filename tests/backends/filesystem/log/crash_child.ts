@@ -3,7 +3,8 @@
  * ever, and notes in a file what it is about to do ("I") and what has been
  * acknowledged ("A", or "D" when that includes that it is written).
  *
- * Arguments: directory, notes file, seed, durability, limit in bytes.
+ * Arguments: directory, notes file, seed, durability, limit in bytes, and
+ * "keep" when it is not to clear what others write.
  */
 import * as fs from "node:fs";
 import process from "node:process";
@@ -11,12 +12,13 @@ import type { Durability } from "../../../../backends/filesystem/log/core.ts";
 import { createEvictionPolicy } from "../../../../src/eviction/policies.ts";
 import { frameOf, openLog, pick, seeded } from "./helpers.ts";
 
-const [directory, notesPath, seed, durability, limit] = process.argv.slice(2) as [
+const [directory, notesPath, seed, durability, limit, keep] = process.argv.slice(2) as [
   string,
   string,
   string,
   Durability,
   string,
+  string?,
 ];
 const random = seeded(Number(seed));
 const notes = fs.openSync(notesPath, "a");
@@ -47,7 +49,7 @@ for (;;) {
     const deleted = log.delete(key);
     isPrompt = deleted instanceof Promise;
     await deleted;
-  } else if (dice < 91) {
+  } else if (dice < 91 && keep === undefined) {
     note(`I ${number} clear`);
     await log.clear();
   } else {

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Durability } from "../../../../backends/filesystem/log/core.ts";
 import {
   diskUsage,
+  frameOf,
   openLog,
   pick,
   readVersion,
@@ -71,6 +72,65 @@ async function killRepeatedly(
       for await (const key of log.keys()) assert.ok(state.has(key), `${where}: phantom ${key}`);
       await log.close();
     }
+  });
+}
+
+/**
+ * Kills a writing process again and again beside one that lives, writes as
+ * well, and takes over what the killed ones leave.
+ */
+async function killBesideSurvivor(seed: number, rounds: number): Promise<void> {
+  await withDirectory(async (directory) => {
+    const random = seeded(seed);
+    const logPath = path.join(directory, "log");
+    const survivor = await openLog(logPath, { segmentBytes: 16 * 1024 });
+    const own = new Map<string, number>();
+    let state = new Map<string, number>();
+    for (let round = 0; round < rounds; round++) {
+      const where = `seed ${seed}, round ${round}`;
+      const notesPath = path.join(directory, `notes-${round}`);
+      let isOver = false;
+      const killed = runAndKill(
+        [logPath, notesPath, String(seed + round), "none", "Infinity", "keep"],
+        notesPath,
+        pick(random, 120),
+      ).finally(() => isOver = true);
+      for (let step = 0; !isOver; step++) {
+        const key = `survivor-${pick(random, 30)}`;
+        const version = round * 1_000_000 + step;
+        await survivor.put(key, frameOf(key, version, pick(random, 1500)), Infinity);
+        own.set(key, version);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await killed;
+      survivor.refresh();
+      const allowed = allowedStates(state, readNotes(notesPath));
+      state = new Map();
+      for (let at = 0; at < 120; at++) {
+        const key = `key-${at}`;
+        const found = await readVersion(survivor, key);
+        const expected = allowed.get(key) ?? new Set([-1]);
+        assert.ok(
+          expected.has(found),
+          `${where}: ${key} holds ${found}, not one of ${[...expected]}`,
+        );
+        if (found !== -1) state.set(key, found);
+      }
+      for (const [key, version] of own) {
+        assert.equal(await readVersion(survivor, key), version, `${where}: ${key}`);
+      }
+    }
+    // The next segment that begins ends what the killed ones left.
+    for (let at = 0; at < 20; at++) await survivor.put("last", frameOf("last", at, 1500), Infinity);
+    await survivor.flush();
+    assert.equal(fs.readdirSync(logPath).filter((name) => name.endsWith(".own")).length, 1);
+    await survivor.close();
+    assert.deepEqual(survivor.reports, []);
+    const again = await openLog(logPath);
+    for (const [key, version] of [...own, ...state]) {
+      assert.equal(await readVersion(again, key), version, key);
+    }
+    await again.close();
   });
 }
 
@@ -157,4 +217,11 @@ for (let repeat = 0; repeat < REPEATS; repeat++) {
       await killRepeatedly(seed, KILLS, durability, limit);
     });
   }
+}
+
+for (let repeat = 0; repeat < REPEATS; repeat++) {
+  const seed = 9001 + 10 * repeat;
+  test(`a process that lives takes over what killed ones leave (seed ${seed})`, async () => {
+    await killBesideSurvivor(seed, KILLS);
+  });
 }

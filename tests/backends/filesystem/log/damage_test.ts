@@ -29,7 +29,7 @@ async function closedLog(entries: number): Promise<MemoryDisk> {
   for (let at = 0; at < entries; at++) {
     // One key is there in an older version as well, which must not come back.
     const key = at === 1 ? "k0" : `k${at}`;
-    await log.put(key, frameOf(key, at, 20 + at), Infinity);
+    await log.put(key, frameOf(key, at, at % 8), Infinity);
   }
   await log.close();
   return disk;
