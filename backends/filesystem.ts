@@ -19,7 +19,7 @@
 
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { ConfigReader } from "../src/config.ts";
+import { ConfigReader, show } from "../src/config.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError } from "../src/errors.ts";
 import { createEvictionPolicy, evictionPolicyNames } from "../src/eviction/policies.ts";
@@ -31,25 +31,25 @@ import { FileStore } from "./filesystem/file_store.ts";
 /** Config of a filesystem backend. */
 export interface FilesystemConfig {
   /** `"filesystem"`, for the registry. */
-  readonly type?: "filesystem";
+  readonly type?: "filesystem" | undefined;
   /** Names the tier. @default "filesystem" */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The directory; `~` at its start is the home directory. Made when it is not there. */
   readonly basePath: string;
   /** The limit in MiB, of files and folders as `du` counts them; `Infinity` for none. @default 1024 */
-  readonly maxSizeMb?: number;
+  readonly maxSizeMb?: number | undefined;
   /** The limit in bytes, or as a string such as `"500MB"`, instead of `maxSizeMb`. At least 64 KiB. */
-  readonly maxBytes?: number | string;
+  readonly maxBytes?: number | string | undefined;
   /** The most entries. @default Infinity */
-  readonly maxEntries?: number;
+  readonly maxEntries?: number | undefined;
   /** Which entry leaves when a limit is reached. @default "lru" */
-  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo";
+  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | undefined;
   /**
    * What a resolved `set` means if the machine loses power: with `"segment"`
    * and `"batch"` the entry is on the disk, with `"none"` only after `flush()`.
    * A process that is killed loses nothing either way. @default "none"
    */
-  readonly durability?: "none" | "segment" | "batch";
+  readonly durability?: "none" | "segment" | "batch" | undefined;
 }
 
 const SUBJECT = "Cannot open filesystem backend";
@@ -220,6 +220,13 @@ function readConfig(config: unknown) {
   const basePath = reader.string("basePath");
   if (basePath === undefined) {
     throw new TypeError(`${SUBJECT}: 'basePath' must be given: it is the directory for its files`);
+  }
+  if (basePath.includes("\0") || /^file:\/\//i.test(basePath)) {
+    throw new TypeError(
+      `${SUBJECT}: 'basePath' must be a path of the file system: current value is ${
+        show(basePath)
+      }`,
+    );
   }
   const policyName = reader.oneOf("evictionPolicy", evictionPolicyNames) ?? "lru";
   const durability = reader.oneOf("durability", DURABILITIES) ?? "none";

@@ -30,6 +30,7 @@ import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  EvictionPolicy,
   EvictionPolicyFactory,
   OperationOptions,
 } from "../src/types.ts";
@@ -40,27 +41,27 @@ import { Sweeper } from "./memory/sweeper.ts";
 /** Config of a memory backend. */
 export interface MemoryConfig {
   /** `"memory"`, for the registry. */
-  readonly type?: "memory";
+  readonly type?: "memory" | undefined;
   /** Names the tier in statistics, events and errors. @default "memory" */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * The limit in MiB: what the process may grow by, keys and all overhead
    * included. An estimate that errs on the safe side.
    *
    * @default 256, unless `maxBytes` or `maxEntries` is given
    */
-  readonly maxSizeMb?: number;
+  readonly maxSizeMb?: number | undefined;
   /** The same limit in bytes, or as a string such as `"64MB"`. Excludes `maxSizeMb`. */
-  readonly maxBytes?: number | string;
+  readonly maxBytes?: number | string | undefined;
   /** The limit on entries. @default none */
-  readonly maxEntries?: number;
+  readonly maxEntries?: number | undefined;
   /**
    * Which entry leaves when a limit is reached, or a function that makes a
    * policy of your own.
    *
    * @default "s3-fifo"
    */
-  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | EvictionPolicyFactory;
+  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | EvictionPolicyFactory | undefined;
   /**
    * The time between two looks for expired entries, each of which takes some
    * microseconds: seconds, or a string such as `"5s"`. An expired entry is a
@@ -68,7 +69,7 @@ export interface MemoryConfig {
    *
    * @default 1
    */
-  readonly sweepInterval?: number | string;
+  readonly sweepInterval?: number | string | undefined;
 }
 
 const FIELDS: readonly string[] = [
@@ -80,6 +81,8 @@ const FIELDS: readonly string[] = [
   "evictionPolicy",
   "sweepInterval",
 ];
+
+const POLICY_METHODS = ["add", "touch", "reweigh", "remove", "evict", "clear"] as const;
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 const DEFAULT_POLICY = "s3-fifo";
@@ -149,7 +152,7 @@ export class MemoryBackend implements CacheBackend {
     this.#maxBytes = reader.maxBytes() ??
       (this.#maxEntries === Infinity ? DEFAULT_MAX_BYTES : Infinity);
     const limits = { maxWeight: this.#maxBytes, maxEntries: this.#maxEntries };
-    const createPolicy = readPolicy(reader.raw("evictionPolicy") ?? DEFAULT_POLICY);
+    const createPolicy = readPolicy(reader.raw("evictionPolicy"));
     this.#context = context;
     this.#store = new MemoryStore(context.clock, createPolicy(limits), limits);
     this.#sweeper = new Sweeper(
@@ -315,8 +318,10 @@ export class MemoryBackend implements CacheBackend {
   }
 }
 
-function readPolicy(choice: unknown): EvictionPolicyFactory {
-  if (typeof choice === "function") return choice as EvictionPolicyFactory;
+function readPolicy(choice: unknown = DEFAULT_POLICY): EvictionPolicyFactory {
+  if (typeof choice === "function") {
+    return (limits) => checkedPolicy((choice as EvictionPolicyFactory)(limits));
+  }
   if (typeof choice === "string" && evictionPolicyNames.includes(choice)) {
     return (limits) => createEvictionPolicy(choice, limits);
   }
@@ -326,4 +331,15 @@ function readPolicy(choice: unknown): EvictionPolicyFactory {
       show(choice)
     }${typeof choice === "string" ? nearestName(choice, evictionPolicyNames) : ""}`,
   );
+}
+
+/** @throws {TypeError} naming the first method that a policy lacks. */
+function checkedPolicy(policy: EvictionPolicy): EvictionPolicy {
+  const subject = "Cannot open memory backend: 'evictionPolicy' must make an EvictionPolicy";
+  if (typeof policy !== "object" || policy === null) {
+    throw new TypeError(`${subject}: it made ${show(policy)}`);
+  }
+  const missing = POLICY_METHODS.find((method) => typeof policy[method] !== "function");
+  if (missing !== undefined) throw new TypeError(`${subject}: it has no method '${missing}'`);
+  return policy;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertStore } from "./_assert_store.ts";
 import { KeyMemo } from "./_key_memo.ts";
 import { isVector, toVector, toVectors } from "./_vector.ts";
 import { ConfigReader, parseDuration, show } from "./config.ts";
@@ -18,6 +19,8 @@ export type EmbeddingStore = Pick<
   Cache,
   "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany"
 >;
+
+const STORE_METHODS = ["get", "set", "delete", "getMany", "deleteMany", "getOrSetMany"] as const;
 
 /** Options of {@linkcode EmbeddingCache}. */
 export interface EmbeddingCacheOptions {
@@ -132,6 +135,7 @@ export class EmbeddingCache {
    */
   constructor(cache: EmbeddingStore, options: EmbeddingCacheOptions = {}) {
     const subject = "Cannot create embedding cache";
+    assertStore(subject, cache, STORE_METHODS);
     const reader = new ConfigReader(subject, options, [
       "prefix",
       "defaultTtl",

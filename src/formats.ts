@@ -5,6 +5,7 @@
  */
 
 import { BUILTIN_CODECS, BUILTIN_SERIALIZERS, type NumberedBuiltin } from "./builtins.ts";
+import { show } from "./config.ts";
 import { CacheError } from "./errors.ts";
 import { nearestName } from "./nearest_name.ts";
 import type { Codec, Serializer } from "./types.ts";
@@ -17,7 +18,10 @@ interface Numbered {
 /** The first id that is not Strata's own. */
 const FIRST_FREE_ID = 128;
 
-class FormatRegistry<T extends Numbered> {
+/** What codecs and serializers both have. */
+const METHODS = ["encode", "decode"] as const;
+
+class FormatRegistry<T extends Codec | Serializer> {
   readonly #kind: string;
   readonly #loaded = new Map<number, T>();
   readonly #loading = new Map<number, Promise<T>>();
@@ -29,10 +33,28 @@ class FormatRegistry<T extends Numbered> {
   }
 
   register(format: T): void {
+    if (typeof format !== "object" || format === null) {
+      throw new TypeError(
+        `Cannot register ${this.#kind}: it must be an object: current value is ${show(format)}`,
+      );
+    }
     const { name, id } = format;
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError(
+        `Cannot register ${this.#kind}: 'name' must be a non-empty string: current value is ${
+          show(name)
+        }`,
+      );
+    }
+    const missing = METHODS.find((method) => typeof format[method] !== "function");
+    if (missing !== undefined) {
+      throw new TypeError(`Cannot register ${this.#kind} "${name}": it has no method '${missing}'`);
+    }
     if (!Number.isInteger(id) || id < FIRST_FREE_ID || id > 255) {
       throw new RangeError(
-        `Cannot register ${this.#kind} "${name}": 'id' must be an integer from ${FIRST_FREE_ID} to 255: current value is ${id}`,
+        `Cannot register ${this.#kind} "${name}": 'id' must be an integer from ${FIRST_FREE_ID} to 255: current value is ${
+          show(id)
+        }`,
       );
     }
     const holder = this.#loaded.get(id) ?? this.#named(name);
@@ -101,7 +123,7 @@ const serializers = new FormatRegistry<Serializer>("serializer", BUILTIN_SERIALI
  *
  * @param codec with an id from 128 to 255 that is not taken.
  * @throws {RangeError} when the id is out of range.
- * @throws {TypeError} when another codec has its name or id.
+ * @throws {TypeError} when another codec has its name or id, or it lacks a field or method.
  */
 export function registerCodec(codec: Codec): void {
   codecs.register(codec);
@@ -112,7 +134,7 @@ export function registerCodec(codec: Codec): void {
  *
  * @param serializer with an id from 128 to 255 that is not taken.
  * @throws {RangeError} when the id is out of range.
- * @throws {TypeError} when another serializer has its name or id.
+ * @throws {TypeError} when another serializer has its name or id, or it lacks a field or method.
  */
 export function registerSerializer(serializer: Serializer): void {
   serializers.register(serializer);

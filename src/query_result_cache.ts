@@ -4,6 +4,7 @@
  * @module
  */
 
+import { assertStore } from "./_assert_store.ts";
 import { canonical } from "./_canonical.ts";
 import { ConfigReader, parseDuration, show } from "./config.ts";
 import { CacheError } from "./errors.ts";
@@ -94,6 +95,7 @@ export class QueryResultCache {
    */
   constructor(cache: QueryResultStore, options: QueryResultCacheOptions = {}) {
     const subject = "Cannot create query result cache";
+    assertStore(subject, cache, ["get", "set", "delete", "getOrSet", "deleteByTag"]);
     const reader = new ConfigReader(subject, options, ["prefix", "defaultTtl"]);
     const prefix = reader.string("prefix") ?? "queries";
     if (prefix.includes(":")) {

@@ -81,6 +81,31 @@ describe("registerCodec() and registerSerializer()", () => {
     });
   }
 
+  it("refuse what is no codec or serializer, and say what it lacks", () => {
+    const cases: [value: unknown, message: string][] = [
+      [null, "it must be an object: current value is null"],
+      ["gzip", 'it must be an object: current value is "gzip"'],
+      [{ id: 253 }, "'name' must be a non-empty string: current value is undefined"],
+      [{ name: "", id: 253 }, "'name' must be a non-empty string: current value is \"\""],
+    ];
+    for (const [value, message] of cases) {
+      assert.throws(() => registerCodec(value as Codec), {
+        name: "TypeError",
+        message: `Cannot register codec: ${message}`,
+      });
+      assert.throws(() => registerSerializer(value as Serializer), {
+        name: "TypeError",
+        message: `Cannot register serializer: ${message}`,
+      });
+    }
+    const halves = { name: "half", id: 253, encode: (bytes: Uint8Array) => bytes };
+    assert.throws(() => registerCodec(halves as unknown as Codec), {
+      name: "TypeError",
+      message: `Cannot register codec "half": it has no method 'decode'`,
+    });
+    assert.equal(codecById(253), undefined);
+  });
+
   it("refuse a name or an id that another has", () => {
     registerCodec(codecOf("first", 251));
     assert.throws(() => registerCodec(codecOf("second", 251)), {

@@ -1,4 +1,5 @@
 import { show } from "../config.ts";
+import { nearestName } from "../nearest_name.ts";
 import type { BackendReport } from "../types.ts";
 
 /** What a write did in one tier. */
@@ -46,6 +47,22 @@ export interface CacheEvents {
   readonly listenerError: { readonly event: string; readonly error: unknown };
 }
 
+/** A record, so that the compiler tells of a name that is missing here. */
+const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
+  hit: true,
+  miss: true,
+  write: true,
+  delete: true,
+  clear: true,
+  promotion: true,
+  load: true,
+  loadError: true,
+  tierError: true,
+  corrupt: true,
+  evict: true,
+  listenerError: true,
+};
+
 /** Takes the details of an event. */
 export type CacheListener<E extends keyof CacheEvents> = (details: CacheEvents[E]) => void;
 
@@ -53,8 +70,17 @@ export type CacheListener<E extends keyof CacheEvents> = (details: CacheEvents[E
 export class EventHub {
   readonly #listeners = new Map<keyof CacheEvents, Set<(details: never) => void>>();
 
-  /** Adds a listener. @returns a function that removes it. */
+  /**
+   * Adds a listener.
+   *
+   * @returns a function that removes it.
+   * @throws {TypeError} when there is no such event, or the listener is no function.
+   */
   on<E extends keyof CacheEvents>(event: E, listener: CacheListener<E>): () => void {
+    if (!Object.hasOwn(EVENT_NAMES, event)) {
+      const hint = typeof event === "string" ? nearestName(event, Object.keys(EVENT_NAMES)) : "";
+      throw new TypeError(`Cannot listen to ${show(event)}: there is no such event${hint}`);
+    }
     if (typeof listener !== "function") {
       throw new TypeError(
         `Cannot listen to ${show(event)}: listener must be a function: current value is ${

@@ -33,6 +33,14 @@ describe("createFilesystemBackend()", () => {
     [{}, "'basePath' must be given: it is the directory for its files"],
     [{ basePath: "" }, `'basePath' must be a non-empty string: current value is ""`],
     [{ basePath: 7 }, "'basePath' must be a non-empty string: current value is 7"],
+    [
+      { basePath: "file:///tmp/x" },
+      `'basePath' must be a path of the file system: current value is "file:///tmp/x"`,
+    ],
+    [
+      { basePath: "a\0b" },
+      `'basePath' must be a path of the file system: current value is "a\\u0000b"`,
+    ],
     [{ basepath: "x" }, `'basepath' is not known: did you mean "basePath"?`],
     [{ maxSizeMb: -3 }, "'maxSizeMb' must be a positive number: current value is -3"],
     [{ maxBytes: 4096 }, "limit must be at least 65536 bytes: current value is 4096"],

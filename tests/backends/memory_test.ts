@@ -60,6 +60,15 @@ describe("createMemoryBackend()", () => {
         '\'evictionPolicy\' must be one of "lru", "fifo", "lfu", "s3-fifo", or a function: current value is "lur": did you mean "lru"?',
       ],
       [{ evictionPolicy: 3 }, /or a function: current value is 3$/],
+      [{ evictionPolicy: null }, /or a function: current value is null$/],
+      [
+        { evictionPolicy: () => {} },
+        "'evictionPolicy' must make an EvictionPolicy: it made undefined",
+      ],
+      [
+        { evictionPolicy: () => ({ add: () => {} }) },
+        "'evictionPolicy' must make an EvictionPolicy: it has no method 'touch'",
+      ],
     ];
     for (const [config, message] of cases) {
       assert.throws(

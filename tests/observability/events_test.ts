@@ -44,6 +44,17 @@ describe("EventHub", () => {
     assert.equal(told, 1);
   });
 
+  it("on() refuses an event that there is not, and names the nearest", () => {
+    const hub = new EventHub();
+    assert.throws(() => hub.on("hitt" as "hit", () => {}), {
+      name: "TypeError",
+      message: 'Cannot listen to "hitt": there is no such event: did you mean "hit"?',
+    });
+    for (const name of ["toString", "__proto__", "", undefined, Symbol("hit")]) {
+      assert.throws(() => hub.on(name as "hit", () => {}), TypeError);
+    }
+  });
+
   it("has() is true as long as somebody listens", () => {
     const hub = new EventHub();
     assert.equal(hub.has("miss"), false);
