@@ -13,8 +13,12 @@ const CONCURRENCY = 64;
 /** One of 256 shards is looked at anew each time: the whole directory in about 20 minutes. */
 const ROUND_DELAY_MS = 5000;
 
-/** A temporary file of this age has no living writer. */
-const ABANDONED_MS = 3_600_000;
+/**
+ * A temporary file that has not grown for so long has no living writer, as a
+ * rule; one whose process was stopped meanwhile writes anew. Until it goes it
+ * takes from the limit: after a few kills nothing else may have room.
+ */
+const ABANDONED_MS = 60_000;
 
 /** A file that is being changed while it is looked at. */
 const CHANGING = -2;
@@ -96,7 +100,7 @@ export class Scanner {
 
   async #runRound(): Promise<void> {
     try {
-      if (this.#nextShard === 0) await this.#scanTemporaries();
+      if (this.#nextShard === 0 || this.#shared.others.bytes > 0) await this.#scanTemporaries();
       await this.#lookAgain(this.#nextShard);
       this.#nextShard = (this.#nextShard + 1) % SHARDS;
       this.trimSoon();

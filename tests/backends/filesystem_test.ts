@@ -252,8 +252,8 @@ describe("FilesystemBackend", () => {
       const backend = await open();
       await backend.close();
       const folder = join(path, "v1", "tmp");
-      const old = new Date(clock.now() - 2 * 3_600_000);
-      const young = new Date(clock.now() - 60_000);
+      const old = new Date(clock.now() - 61_000);
+      const young = new Date(clock.now() - 30_000);
       const names = {
         dead: "0123456789abcdef-7.tmp",
         alive: "0123456789abcdef-8.tmp",
@@ -268,6 +268,24 @@ describe("FilesystemBackend", () => {
         filesBelow(path).sort(),
         [names.alive, names.foreign].map((name) => join(folder, name)).sort(),
       );
+    }));
+
+  it("set() has room again a minute after a process was killed that had filled the limit", () =>
+    withScratch(async ({ clock, path, open }) => {
+      const first = await open();
+      await first.close();
+      const left = join(path, "v1", "tmp", "0123456789abcdef-7.tmp");
+      await writeFile(left, new Uint8Array(200_000));
+      await utimes(left, new Date(clock.now()), new Date(clock.now()));
+      const backend = await open({ maxBytes: 150_000 });
+      assert.equal(await backend.set("key", entryOf("key", 1, { clock })), false);
+      const isIdle = (): boolean => clock.pendingTimers === 1;
+      assert.ok(isIdle());
+      for (const wait of [5000, 70_000]) {
+        clock.advance(wait);
+        while (!isIdle()) await setImmediate();
+      }
+      assert.equal(await backend.set("key", entryOf("key", 1, { clock })), true);
     }));
 
   it("close() leaves no timer, and getStats() before it no file behind", () =>
