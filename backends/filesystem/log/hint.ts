@@ -132,6 +132,12 @@ export class HintReader {
     return isIntact ? new HintReader(view) : undefined;
   }
 
+  /** Whether a hint may be one that its writer had no time to write in full. */
+  static isTorn(bytes: Uint8Array): boolean {
+    return bytes.length < HINT_HEADER_BYTES ||
+      hintLength(blockOf(bytes).view.getUint32(12, true)) !== bytes.length;
+  }
+
   /** Reads an entry. @returns the length of its record. */
   read(index: number, into: RecordHeader): number {
     const at = hintLength(index);

@@ -232,8 +232,8 @@ export class SegmentSet {
     }
     const hint = HintReader.of(bytes, segment.header.salt);
     if (hint === undefined) {
-      // While its owner lives, the hint may just be being written.
-      if (!this.isOwnerAlive(segment.header.writer)) {
+      // While its owner lives, the hint may just be being written; a killed one may have been at it.
+      if (!HintReader.isTorn(bytes) && !this.isOwnerAlive(segment.header.writer)) {
         reportCorrupt(this.#core, `Cannot read hint of ${segment.name}: reading the segment`);
       }
       return false;
