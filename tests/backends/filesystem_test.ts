@@ -4,7 +4,7 @@ import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { createFilesystemBackend } from "../../backends/filesystem.ts";
+import { createFilesystemBackend, type FilesystemConfig } from "../../backends/filesystem.ts";
 import { isCacheError } from "../../src/errors.ts";
 import type { CacheBackend } from "../../src/types.ts";
 import { backendSuite } from "../backend_suite.ts";
@@ -16,16 +16,31 @@ import { diskUsage, filesBelow, withScratch } from "./filesystem/scratch.ts";
 
 const directories = new WeakMap<CacheBackend, string>();
 
-backendSuite("FilesystemBackend", async (context) => {
-  const basePath = await mkdtemp(join(tmpdir(), "strata-suite-"));
-  const backend = await createFilesystemBackend({ type: "filesystem", basePath }, context);
-  directories.set(backend, basePath);
-  return backend;
-}, {
-  reopen: (closed, context) =>
-    createFilesystemBackend({ basePath: directories.get(closed) }, context),
-  dispose: (closed) => rm(directories.get(closed) as string, { recursive: true }),
-});
+const VARIANTS: readonly Partial<FilesystemConfig>[] = [
+  {},
+  { evictionPolicy: "fifo" },
+  { evictionPolicy: "lfu" },
+  { evictionPolicy: "s3-fifo" },
+  { maxInlineBytes: 1 },
+  { durability: "batch" },
+  { durability: "segment", io: "async", maxInlineBytes: "2KB" },
+];
+
+for (const variant of VARIANTS) {
+  backendSuite(`FilesystemBackend ${JSON.stringify(variant)}`, async (context) => {
+    const basePath = await mkdtemp(join(tmpdir(), "strata-suite-"));
+    const backend = await createFilesystemBackend(
+      { type: "filesystem", basePath, ...variant },
+      context,
+    );
+    directories.set(backend, basePath);
+    return backend;
+  }, {
+    reopen: (closed, context) =>
+      createFilesystemBackend({ basePath: directories.get(closed), ...variant }, context),
+    dispose: (closed) => rm(directories.get(closed) as string, { recursive: true }),
+  });
+}
 
 describe("createFilesystemBackend()", () => {
   const context = { clock: new FakeClock(), report: () => {} };

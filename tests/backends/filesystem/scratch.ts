@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Disk } from "../../../backends/filesystem/disk.ts";
 import { FilesystemBackend, type FilesystemConfig } from "../../../backends/filesystem.ts";
-import { digestOf, entryPath, LAYOUT } from "../../../backends/filesystem/names.ts";
 import type { BackendReport } from "../../../src/types.ts";
 import { FakeClock } from "../../fakes/fake_clock.ts";
 
@@ -15,8 +14,8 @@ export interface Scratch {
   readonly reports: BackendReport[];
   /** Opens a backend over the directory; it is closed when the test ends. */
   readonly open: (config?: Partial<FilesystemConfig>, disk?: Disk) => Promise<FilesystemBackend>;
-  /** Where the entry of a key lies. */
-  readonly fileOf: (key: string) => string;
+  /** Paths of the files of large values. */
+  readonly largeFiles: () => string[];
 }
 
 /** Runs a test with a directory that is gone afterwards. */
@@ -31,9 +30,9 @@ export async function withScratch(body: (scratch: Scratch) => Promise<void>): Pr
     opened.push(backend);
     return backend;
   };
-  const fileOf = (key: string): string => join(path, LAYOUT, entryPath(digestOf(key)));
+  const largeFiles = (): string[] => filesBelow(path).filter((file) => file.endsWith(".value"));
   try {
-    await body({ path, clock, reports, open, fileOf });
+    await body({ path, clock, reports, open, largeFiles });
   } finally {
     for (const backend of opened) await backend.close();
     await rm(path, { recursive: true });
