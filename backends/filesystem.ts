@@ -245,27 +245,32 @@ export class FilesystemBackend implements CacheBackend {
   }
 
   /** Counts as running, gives up with the signal, and says what failed. */
-  async #wait<T>(
+  #wait<T>(
     action: string,
     key: string | undefined,
     signal: AbortSignal | undefined,
     operation: Promise<T>,
   ): Promise<T> {
     this.#running.add(operation);
-    const done = (): void => void this.#running.delete(operation);
-    operation.then(done, done);
-    try {
-      return await (signal === undefined ? operation : untilAborted(operation, signal));
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) throw error;
-      const code = errnoOf(error);
-      if (code === undefined) throw error;
-      throw new CacheError("backend", `Cannot ${action}: the disk says ${code}`, {
+    const told = operation.then((result) => {
+      this.#running.delete(operation);
+      return result;
+    }, (error: unknown) => {
+      this.#running.delete(operation);
+      throw this.#failure(action, key, error);
+    });
+    return signal === undefined ? told : untilAborted(told, signal);
+  }
+
+  #failure(action: string, key: string | undefined, cause: unknown): unknown {
+    const code = errnoOf(cause);
+    return code === undefined
+      ? cause
+      : new CacheError("backend", `Cannot ${action}: the disk says ${code}`, {
         backend: this.name,
         key,
-        cause: error,
+        cause,
       });
-    }
   }
 
   #refuse(

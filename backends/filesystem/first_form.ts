@@ -35,6 +35,8 @@ export class FirstForm {
   readonly #target: FirstFormTarget;
   /** Paths of entries that were replaced or deleted since the beginning. */
   readonly #over = new Set<string>();
+  /** Entries whose files are gone before they are in the log, by path. */
+  readonly #moving = new Map<string, Promise<void>>();
   #isStopped = false;
 
   constructor(base: string, disk: Disk, context: BackendContext, target: FirstFormTarget) {
@@ -52,7 +54,7 @@ export class FirstForm {
   /** Removes entries, whichever, where they leave no room for the log. @returns whether there is anything. */
   static async makeRoom(base: string, disk: Disk, maxBytes: number): Promise<boolean> {
     let bytes = FirstForm.measure(base);
-    if (bytes === 0) return false;
+    if (bytes <= maxBytes * SHARE_OF_LIMIT) return bytes > 0;
     const root = `${base}/${FIRST_FORM}`;
     for (const shard of (await namesIn(disk, root)).filter(isShardName)) {
       for (const name of (await namesIn(disk, `${root}/${shard}`)).filter(isEntryName)) {
@@ -63,13 +65,16 @@ export class FirstForm {
     return true;
   }
 
-  /** Reads an entry that has not come into the log yet. Never throws. */
+  /** Reads an entry that has not come into the log yet; when there is none, it is in the log by now or nowhere. Never throws. */
   async get(key: string): Promise<CacheEntry | undefined> {
     const path = entryPath(key);
     if (this.#over.has(path)) return undefined;
     try {
       const frame = await this.#read(path);
-      if (frame === undefined) return undefined;
+      if (frame === undefined) {
+        await this.#moving.get(path);
+        return undefined;
+      }
       const entry = CacheEntry.decode(key, frame);
       return entry.expiresAt > this.#context.clock.now() ? entry : undefined;
     } catch (error) {
@@ -112,7 +117,12 @@ export class FirstForm {
     const names = (await namesIn(this.#disk, `${this.#root}/${shard}`)).filter(isEntryName);
     for (let at = 0; at < names.length && !this.#isStopped; at += SLICE_ENTRIES) {
       const slice = names.slice(at, at + SLICE_ENTRIES);
-      await Promise.all(slice.map((name) => this.#migrateEntry(`${shard}/${name}`)));
+      await Promise.all(slice.map((name) => {
+        const path = `${shard}/${name}`;
+        const moving = this.#migrateEntry(path).finally(() => this.#moving.delete(path));
+        this.#moving.set(path, moving);
+        return moving;
+      }));
       await setImmediate();
     }
     if (!this.#isStopped) await this.#removeFolder(`${this.#root}/${shard}`);

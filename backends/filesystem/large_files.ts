@@ -58,6 +58,8 @@ export interface RoomKeeper {
   reserve(bytes: number): boolean | Promise<boolean>;
   /** Gives room back. */
   release(bytes: number): void;
+  /** Resolves when files that are of no use any more have been named. */
+  flush(): Promise<void>;
 }
 
 /** Values too large for the log, a file each. */
@@ -68,6 +70,8 @@ export class LargeFiles {
   readonly #isDurable: boolean;
   readonly #open = new Semaphore(MAX_OPEN_FILES);
   readonly #removals = new Set<Promise<void>>();
+  readonly #writes = new Set<Promise<unknown>>();
+  #reserving: Promise<unknown> = Promise.resolve();
   #folderBytes = 0;
   #untilLook = 1;
 
@@ -92,7 +96,23 @@ export class LargeFiles {
     return this.#open.run(operate);
   }
 
-  /** Writes a file. Nothing is left of it when that fails, and its room is given back. */
+  /**
+   * Takes room and runs what makes use of it, all of it to the reference.
+   *
+   * @returns `undefined` when there is no room.
+   */
+  async withRoom<T>(bytes: number, write: () => Promise<T>): Promise<T | undefined> {
+    // One after another, so that those that wait for room take it from those before them only.
+    const reserving = this.#reserving.then(() => this.#reserve(bytes));
+    this.#reserving = reserving.catch(() => {});
+    if (!await reserving) return undefined;
+    const writing = write();
+    const settled = writing.catch(() => {}).finally(() => this.#writes.delete(settled));
+    this.#writes.add(settled);
+    return await writing;
+  }
+
+  /** Writes a file into room that was taken. Nothing is left of it when that fails, and its room is given back. */
   async write({ name, bytes }: LargeFile, frame: Uint8Array): Promise<void> {
     const path = `${this.#folder}/${name}`;
     try {
@@ -189,6 +209,23 @@ export class LargeFiles {
         if (errnoOf(error) !== "ENOENT") throw error;
       }
     }
+  }
+
+  /** Waits for what others give back, or can be made to give back once they are written. */
+  async #reserve(bytes: number): Promise<boolean> {
+    let isFlushed = false;
+    while (!await this.#room.reserve(bytes)) {
+      const awaited = [...this.#removals, ...this.#writes];
+      if (awaited.length > 0) {
+        await Promise.race(awaited);
+      } else if (isFlushed) {
+        return false;
+      } else {
+        isFlushed = true;
+        await this.#room.flush();
+      }
+    }
+    return true;
   }
 
   async #remove(name: string, bytes: number): Promise<void> {

@@ -276,28 +276,25 @@ export class Store {
     return this.#files.inTurn(async () => {
       if (!isCurrent()) return true;
       const { file, body } = newFile(frame.length);
-      let isWritten = false;
+      let outcome: boolean | undefined;
       try {
         const isOver = expiresAt <= this.#context.clock.now();
         if (isOver || this.#log.maxFrameBytes(key) < body.length) return isOver;
-        if (!await this.#log.reserve(frame.length)) {
-          if (this.#log.stats().health === "healthy") return false;
-          throw notTaken(key);
-        }
-        await this.#files.write(file, frame);
-        isWritten = true;
+        outcome = await this.#files.withRoom(file.bytes, async () => {
+          await this.#files.write(file, frame);
+          const isWanted = isCurrent();
+          const reference = { body, fileBytes: file.bytes };
+          const isStored = isWanted && await this.#log.putReference(key, reference, expiresAt);
+          if (!isStored) this.#files.remove(file);
+          return isStored || !isWanted;
+        });
       } finally {
-        // Neither may the older value stand for one that was acknowledged because this one took its place.
-        if (!isWritten && isCurrent()) await this.#log.delete(key);
+        // Nor may the older value stand for one that was acknowledged because this one took its place.
+        if (outcome === undefined && isCurrent()) await this.#log.delete(key);
       }
-      if (isCurrent()) {
-        const reference = { body, fileBytes: file.bytes };
-        if (await this.#log.putReference(key, reference, expiresAt)) return true;
-        this.#files.remove(file);
-        throw notTaken(key);
-      }
-      this.#files.remove(file);
-      return true;
+      if (outcome === true) return true;
+      if (outcome === undefined && this.#log.stats().health === "healthy") return false;
+      throw notTaken(key);
     });
   }
 
