@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
-<<<<<<< HEAD
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
-=======
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
->>>>>>> 81fd1aa (test(filesystem): large values, limits, sharing, first form)
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
@@ -131,7 +127,8 @@ describe("createFilesystemBackend()", () => {
       await symlink(join(path, "there"), join(path, "link"));
       const backend = await open({ basePath: join(path, "link") });
       await backend.set("key", entryOf("key", 1));
-      assert.equal(filesBelow(join(path, "there")).length, 1);
+      await backend.flush();
+      assert.ok(filesBelow(join(path, "there")).length > 0);
       await symlink(join(path, "nowhere"), join(path, "dangling"));
       await assert.rejects(
         open({ basePath: join(path, "dangling", "below") }),
