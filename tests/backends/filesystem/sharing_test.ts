@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../../../src/clock.ts";
 import { liveKeys, valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
+import { freshSeed, seededRandom } from "../../fakes/seeded_random.ts";
 import { runtimeArguments } from "./log/helpers.ts";
 import { diskUsage, withScratch } from "./scratch.ts";
 
@@ -103,6 +104,52 @@ describe("FilesystemBackend over a directory that others use", () => {
         child.stdin.end();
         await ended;
       }
+    }));
+
+  const seed = freshSeed();
+  it(`has what was acknowledged as durable before kill -9, whole, and no files that are left over (seed ${seed})`, () =>
+    withScratch(async ({ clock, path, open, largeFiles, reports }) => {
+      const random = seededRandom(seed);
+      clock.jumpTo(Date.now() + 3_600_000);
+      for (let round = 0; round < 5; round++) {
+        const child = spawn(process.execPath, childArguments("storm", path, "k", 20), {
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        const lines: string[] = [];
+        const ended = new Promise((resolve) => child.on("exit", resolve));
+        const killAt = 20 + Math.floor(random() * 200);
+        for await (const line of createInterface({ input: child.stdout })) {
+          if (lines.push(line) === killAt) child.kill("SIGKILL");
+        }
+        await ended;
+        const begun = new Map<number, number>();
+        const acknowledged = new Map<number, number>();
+        for (const line of lines) {
+          const [what, at, version] = line.split(" ") as [string, string, string];
+          (what === "begun" ? begun : acknowledged).set(Number(at), Number(version));
+        }
+        const backend = await open({ maxBytes: "8MB" });
+        for (const [at, version] of acknowledged) {
+          const entry = await backend.get(`k:${at}`);
+          assert.ok(
+            entry?.version === version || entry?.version === begun.get(at),
+            `k:${at} is ${entry?.version}, acknowledged ${version}`,
+          );
+          const length = entry!.version % 3 === 0 ? 70_000 : 500;
+          assert.equal(await entry?.value(), `${entry?.version}:`.padEnd(length, "x"));
+        }
+        // Closing waits for the sweep.
+        await backend.close();
+        const again = await open({ maxBytes: "8MB" });
+        let large = 0;
+        for await (const key of again.keys()) {
+          large += (await again.get(key))!.version % 3 === 0 ? 1 : 0;
+        }
+        assert.equal(largeFiles().length, large);
+        await again.clear();
+        await again.close();
+      }
+      assert.deepStrictEqual(reports, []);
     }));
 
   for (const task of ["write", "end"]) {
