@@ -1,6 +1,7 @@
 /**
  * A tier in a directory of the local disk: it survives restarts, and several
- * processes may share it.
+ * processes may share it. Small values are in a log, large ones in files of
+ * their own.
  *
  * @module
  *
@@ -17,59 +18,56 @@
  * ```
  */
 
-import { homedir } from "node:os";
-import { resolve } from "node:path";
-import { ConfigReader, show } from "../src/config.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError } from "../src/errors.ts";
-import { createEvictionPolicy, evictionPolicyNames } from "../src/eviction/policies.ts";
 import { compileGlob } from "../src/glob.ts";
+import type { MaybePromise } from "../src/maybe_promise.ts";
 import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import {
+  type CheckedConfig,
+  type FilesystemConfig,
+  readConfig,
+  SUBJECT,
+} from "./filesystem/config.ts";
 import { type Disk, errnoOf, nodeDisk } from "./filesystem/disk.ts";
-import { FileStore } from "./filesystem/file_store.ts";
+import { Store } from "./filesystem/store.ts";
 
-/** Config of a filesystem backend. */
-export interface FilesystemConfig {
-  /** `"filesystem"`, for the registry. */
-  readonly type?: "filesystem" | undefined;
-  /** Names the tier. @default "filesystem" */
-  readonly name?: string | undefined;
-  /** The directory; `~` at its start is the home directory. Made when it is not there. */
-  readonly basePath: string;
-  /** The limit in MiB, of files and folders as `du` counts them; `Infinity` for none. @default 1024 */
-  readonly maxSizeMb?: number | undefined;
-  /** The limit in bytes, or as a string such as `"500MB"`, instead of `maxSizeMb`. At least 64 KiB. */
-  readonly maxBytes?: number | string | undefined;
-  /** The most entries. @default Infinity */
-  readonly maxEntries?: number | undefined;
-  /** Which entry leaves when a limit is reached. @default "lru" */
-  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | undefined;
+export type { FilesystemConfig } from "./filesystem/config.ts";
+
+/** What a {@linkcode FilesystemBackend} holds and has done since open. */
+export interface FilesystemStats extends BackendStats {
+  /** Entries that a `get` may return, and those that are over and were not met yet. */
+  readonly entries: number;
+  /** Bytes of live entries: of their records, and of their files as `du` counts them. */
+  readonly bytes: number;
   /**
-   * What a resolved `set` means if the machine loses power: with `"segment"`
-   * and `"batch"` the entry is on the disk, with `"none"` only after `flush()`.
-   * A process that is killed loses nothing either way. @default "none"
+   * Bytes that all files of all processes take at most, as `du` counts them:
+   * what is compared with the limit. The segment that is being written counts
+   * in full.
    */
-  readonly durability?: "none" | "segment" | "batch" | undefined;
+  readonly diskBytes: number;
+  /** Entries removed to stay within a limit. */
+  readonly evictions: number;
+  /** Entries removed because their time was over. */
+  readonly expirations: number;
+  /** Damaged or foreign records met. */
+  readonly corruptions: number;
+  /** Segment files, of all processes. */
+  readonly segments: number;
+  /** Bytes of memory that the index takes. */
+  readonly indexBytes: number;
+  /** Bytes of records that wait to be written. */
+  readonly queuedBytes: number;
+  /** Bytes of records written for each byte of records that was set: 1 and what was carried over to free segments. */
+  readonly writeAmplification: number;
+  /**
+   * How the disk is taken to be: `"healthy"`; `"degraded"`, when writes fail
+   * and are tried again later; `"off"`, when reads are misses as well.
+   */
+  readonly health: "healthy" | "degraded" | "off";
+  /** Whether values in the log are read asynchronously right now. */
+  readonly isAsync: boolean;
 }
-
-const SUBJECT = "Cannot open filesystem backend";
-const FIELDS = [
-  "type",
-  "name",
-  "basePath",
-  "maxSizeMb",
-  "maxBytes",
-  "maxEntries",
-  "evictionPolicy",
-  "durability",
-] as const;
-const DURABILITIES = ["none", "segment", "batch"] as const;
-
-/** A disk without a limit fills up. */
-const DEFAULT_MAX_BYTES = 1024 * 1024 * 1024;
-
-/** Folders alone take 12 KiB, an entry in a shard of its own 12 KiB more. */
-const MIN_MAX_BYTES = 64 * 1024;
 
 /** Opens a filesystem backend, as {@linkcode FilesystemBackend.open} does. */
 export function createFilesystemBackend(
@@ -79,25 +77,27 @@ export function createFilesystemBackend(
   return FilesystemBackend.open(config, context);
 }
 
-/** Keeps entries as files below one directory. */
+/** Keeps entries below one directory of the local disk. */
 export class FilesystemBackend implements CacheBackend {
   /** Names the tier in statistics, events and errors. */
   readonly name: string;
-  readonly #store: FileStore;
+  readonly #store: Store;
+  readonly #config: CheckedConfig;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  private constructor(name: string, store: FileStore) {
-    this.name = name;
+  private constructor(config: CheckedConfig, store: Store) {
+    this.name = config.name;
+    this.#config = config;
     this.#store = store;
   }
 
   /**
-   * Opens the directory. What is in it is learned in the background.
+   * Opens the directory.
    *
    * @param config as {@linkcode FilesystemConfig} says.
    * @param context clock and listener.
-   * @param disk the file system's calls, for tests.
+   * @param disk the calls for files of large values, for tests.
    * @throws {TypeError} when a field is unknown or of a wrong type.
    * @throws {RangeError} when a number is out of range.
    * @throws {CacheError} `"unavailable"` when the directory cannot be made or written.
@@ -107,52 +107,88 @@ export class FilesystemBackend implements CacheBackend {
     context: BackendContext,
     disk: Disk = nodeDisk,
   ): Promise<FilesystemBackend> {
-    const { name, base, limits, policy, sync } = readConfig(config);
+    const checked = readConfig(config);
+    const { base, name } = checked;
     try {
-      return new FilesystemBackend(
-        name,
-        await FileStore.open({ base, limits, policy, sync }, context, disk),
-      );
+      return new FilesystemBackend(checked, await Store.open(checked, context, disk));
     } catch (cause) {
+      const code = errnoOfAny(cause);
       throw new CacheError(
         "unavailable",
-        `${SUBJECT}: directory "${base}" cannot be written (${errnoOf(cause) ?? cause}): ${
-          remedyFor(cause)
-        }`,
+        `${SUBJECT}: directory "${base}" cannot be written (${code ?? cause}): ${remedyFor(code)}`,
         { backend: name, cause },
       );
     }
   }
 
-  /** Reads an entry. */
+  /** Reads an entry. Never rejects because of the disk: what cannot be read is a miss. */
   get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined> {
-    return this.#run("read", key, options, (signal) => this.#store.get(key, signal));
+    const signal = options?.signal;
+    if (this.#closing !== undefined || signal?.aborted) return this.#refuse("read", key, signal);
+    const found = this.#store.get(key);
+    return found instanceof Promise
+      ? this.#wait("read", key, signal, found)
+      : Promise.resolve(found);
+  }
+
+  /** Reads an entry at once when it is in the log and the disk is quick, `"wait"` when not. */
+  readNow(key: string): CacheEntry | undefined | "wait" {
+    if (this.#closing !== undefined) throw this.#closed("read", key);
+    return this.#store.readNow(key);
+  }
+
+  /** Reads many entries, neighbours on the disk at once. */
+  getMany(
+    keys: readonly string[],
+    options?: OperationOptions,
+  ): Promise<(CacheEntry | undefined)[]> {
+    return this.#run("read", undefined, options, () => this.#store.getMany(keys));
   }
 
   /** Stores an entry. @returns false when it is larger than the limit. */
   set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
-    return this.#run("write", key, options, (signal) => this.#store.set(key, entry, signal));
+    return this.#run("write", key, options, () => this.#store.set(key, entry));
+  }
+
+  /** Stores many entries in as few writes as they fit into. */
+  setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
+    return this.#run(
+      "write",
+      undefined,
+      options,
+      () => all(entries, (entry) => this.#store.set(entry.key, entry)),
+    );
   }
 
   /** Removes an entry. @returns whether a live one was there. */
   delete(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#run("delete", key, options, (signal) => this.#store.delete(key, signal));
+    return this.#run("delete", key, options, () => this.#store.delete(key));
   }
 
-  /** Tells by the header of its file whether an entry is there. */
+  /** Removes many entries in one write. @returns how many live ones there were. */
+  deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number> {
+    return this.#run(
+      "delete",
+      undefined,
+      options,
+      async () => (await all(keys, (key) => this.#store.delete(key))).filter(Boolean).length,
+    );
+  }
+
+  /** Tells whether an entry is there, without reading anything. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#run("look up", key, options, (signal) => this.#store.exists(key, signal));
+    return this.#run("look up", key, options, () => this.#store.has(key));
   }
 
   /** Removes the entries that match a glob, or all. Files that are not Strata's stay. */
   clear(pattern?: string, options?: OperationOptions): Promise<number> {
     const matches = pattern === undefined ? undefined : compileGlob(pattern);
-    return this.#run("clear", undefined, options, (signal) => this.#store.clear(matches, signal));
+    return this.#run("clear", undefined, options, () => this.#store.clear(matches));
   }
 
-  /** Lists the keys of live entries that match a glob; reads headers, not values. */
+  /** Lists the keys of live entries that match a glob; reads keys, not values. */
   async *keys(pattern = "*", options?: OperationOptions): AsyncIterable<string> {
-    const keys = this.#store.keys(compileGlob(pattern), options?.signal);
+    const keys = this.#store.keys(compileGlob(pattern));
     for (;;) {
       const next = await this.#run("list", undefined, options, () => keys.next());
       if (next.done) return;
@@ -160,107 +196,122 @@ export class FilesystemBackend implements CacheBackend {
     }
   }
 
-  /** Reports what the directory holds; waits for the first look at it. */
-  getStats(): Promise<BackendStats> {
-    return this.#run("look at", undefined, undefined, () => this.#store.stats());
+  /** Reports what the directory holds. */
+  getStats(): Promise<FilesystemStats> {
+    return this.#run("look at", undefined, undefined, () => {
+      const { maxBytes, maxEntries } = this.#config;
+      const { liveBytes, segmentsReclaimed: _, ...stats } = this.#store.stats();
+      return {
+        ...stats,
+        bytes: liveBytes,
+        ...(maxBytes !== Infinity && { maxBytes }),
+        ...(maxEntries !== Infinity && { maxEntries }),
+      };
+    });
   }
 
-  /** Sees at once what other processes did, and removes what is over. */
+  /** Sees at once what other processes did. */
   refresh(): Promise<void> {
     return this.#run("refresh", undefined, undefined, () => this.#store.refresh());
   }
 
-  /** Resolves when everything acknowledged so far is on the disk. */
+  /** Resolves when everything acknowledged so far is written and, unless `durability` is `"none"`, on the disk. */
   flush(): Promise<void> {
     return this.#run("flush", undefined, undefined, () => this.#store.flush());
   }
 
-  /** Waits for what was begun, and ends what runs in the background. Safe to call twice. */
+  /** Waits for what was begun, writes what waits, and ends what runs in the background. Safe to call twice. */
   close(): Promise<void> {
     this.#closing ??= Promise.allSettled(this.#running).then(() => this.#store.close());
     return this.#closing;
   }
 
-  /** Checks, counts as running, gives up with the signal, and says what failed. */
-  async #run<T>(
+  #run<T>(
     action: string,
     key: string | undefined,
     options: OperationOptions | undefined,
-    operate: (signal: AbortSignal | undefined) => Promise<T>,
+    operate: () => MaybePromise<T>,
   ): Promise<T> {
     const signal = options?.signal;
-    signal?.throwIfAborted();
-    if (this.#closing !== undefined) {
-      throw new CacheError("closed", `Cannot ${action}: ${this.name} is closed`, {
-        backend: this.name,
-        key,
-      });
-    }
-    const operation = operate(signal);
-    this.#running.add(operation);
-    const done = (): void => void this.#running.delete(operation);
-    operation.then(done, done);
+    if (this.#closing !== undefined || signal?.aborted) return this.#refuse(action, key, signal);
     try {
-      return await (signal === undefined ? operation : untilAborted(operation, signal));
+      const result = operate();
+      return result instanceof Promise
+        ? this.#wait(action, key, signal, result)
+        : Promise.resolve(result);
     } catch (error) {
-      if (signal?.aborted && error === signal.reason) throw error;
-      const code = errnoOf(error);
-      if (code === undefined) throw error;
-      throw new CacheError("backend", `Cannot ${action}: the disk says ${code}`, {
-        backend: this.name,
-        key,
-        cause: error,
-      });
+      return Promise.reject(error);
     }
   }
+
+  /** Counts as running, gives up with the signal, and says what failed. */
+  #wait<T>(
+    action: string,
+    key: string | undefined,
+    signal: AbortSignal | undefined,
+    operation: Promise<T>,
+  ): Promise<T> {
+    this.#running.add(operation);
+    const told = operation.then((result) => {
+      this.#running.delete(operation);
+      return result;
+    }, (error: unknown) => {
+      this.#running.delete(operation);
+      throw this.#failure(action, key, error);
+    });
+    return signal === undefined ? told : untilAborted(told, signal);
+  }
+
+  #failure(action: string, key: string | undefined, cause: unknown): unknown {
+    const code = errnoOf(cause);
+    return code === undefined
+      ? cause
+      : new CacheError("backend", `Cannot ${action}: the disk says ${code}`, {
+        backend: this.name,
+        key,
+        cause,
+      });
+  }
+
+  #refuse(
+    action: string,
+    key: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<never> {
+    return Promise.reject(signal?.aborted ? signal.reason : this.#closed(action, key));
+  }
+
+  #closed(action: string, key: string | undefined): CacheError {
+    return new CacheError("closed", `Cannot ${action}: ${this.name} is closed`, {
+      backend: this.name,
+      key,
+    });
+  }
 }
 
-function readConfig(config: unknown) {
-  const reader = new ConfigReader(SUBJECT, config, FIELDS);
-  const basePath = reader.string("basePath");
-  if (basePath === undefined) {
-    throw new TypeError(`${SUBJECT}: 'basePath' must be given: it is the directory for its files`);
-  }
-  if (basePath.includes("\0") || /^file:\/\//i.test(basePath)) {
-    throw new TypeError(
-      `${SUBJECT}: 'basePath' must be a path of the file system: current value is ${
-        show(basePath)
-      }`,
-    );
-  }
-  const policyName = reader.oneOf("evictionPolicy", evictionPolicyNames) ?? "lru";
-  const durability = reader.oneOf("durability", DURABILITIES) ?? "none";
-  const limits = {
-    maxBytes: reader.maxBytes() ?? DEFAULT_MAX_BYTES,
-    maxEntries: reader.integer("maxEntries", { min: 1 }) ?? Infinity,
-  };
-  if (limits.maxBytes < MIN_MAX_BYTES) {
-    throw new RangeError(
-      `${SUBJECT}: limit must be at least ${MIN_MAX_BYTES} bytes: current value is ${limits.maxBytes}`,
-    );
-  }
-  return {
-    name: reader.string("name") ?? "filesystem",
-    base: expand(basePath),
-    limits,
-    policy: limits.maxBytes === Infinity && limits.maxEntries === Infinity
-      ? undefined
-      : createEvictionPolicy(policyName, {
-        maxWeight: limits.maxBytes,
-        maxEntries: limits.maxEntries,
-      }),
-    sync: durability !== "none",
-  };
+/** Begins all, then waits for those that need it. */
+function all<T, R>(
+  items: readonly T[],
+  operate: (item: T) => MaybePromise<R>,
+): MaybePromise<R[]> {
+  const results = items.map((item) => {
+    try {
+      return operate(item);
+    } catch (error) {
+      return Promise.reject<R>(error);
+    }
+  });
+  return results.some((result) => result instanceof Promise)
+    ? Promise.all(results)
+    : results as R[];
 }
 
-function expand(basePath: string): string {
-  if (basePath === "~") return homedir();
-  const inHome = basePath.startsWith("~/") || basePath.startsWith("~\\");
-  return inHome ? resolve(homedir(), basePath.slice(2)) : resolve(basePath);
+/** The system's name of an error, or of the one behind it. */
+function errnoOfAny(error: unknown): string | undefined {
+  return errnoOf(error instanceof CacheError ? error.cause : error);
 }
 
-function remedyFor(cause: unknown): string {
-  const code = errnoOf(cause);
+function remedyFor(code: string | undefined): string {
   if (code === "EEXIST" || code === "ENOTDIR") {
     return "a file is in the way: give another 'basePath'";
   }

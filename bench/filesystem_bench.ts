@@ -1,9 +1,10 @@
 /*
- * The filesystem tier with 6,144-byte values beside the bare calls of node:fs:
- * µs an operation, and what it takes to open a directory that is full.
+ * The filesystem tier with 6,144-byte values beside its floor, append and
+ * positioned read on one open file, in the same run: µs an operation, the best
+ * of several rounds that alternate.
  *
  *   --quick         short, shows only that it works
- *   --entries N     entries of the directory that is opened
+ *   --entries N     entries written and read in each round
  */
 
 import * as fs from "node:fs";
@@ -11,9 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { digestOf, entryPath, LAYOUT, shardName, SHARDS } from "../backends/filesystem/names.ts";
 import { FilesystemBackend } from "../backends/filesystem.ts";
 import { nativeCrc32 } from "../codecs/_native_crc32.ts";
+import { CacheManager } from "../mod.ts";
 import { systemClock } from "../src/clock.ts";
 import { useNativeCrc32 } from "../src/entry/checksum.ts";
 import { CacheEntry } from "../src/entry/entry.ts";
@@ -22,103 +23,261 @@ import { jsonSerializer } from "../src/serializers/json.ts";
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
-    entries: { type: "string", default: "20000" },
+    entries: { type: "string", default: "4000" },
   },
 });
 
-const OPERATIONS = values.quick ? 50 : 1000;
+const ENTRIES = values.quick ? 400 : Number(values.entries);
+const ROUNDS = values.quick ? 2 : 7;
 const AT_ONCE = 64;
-const ENTRIES = values.quick ? 500 : Number(values.entries);
+const BATCH = 100;
 const FORMAT = { serializer: jsonSerializer, codec: undefined, compressionMinBytes: 0 };
 const VALUE = new Float32Array(1536).fill(0.25);
-const BYTES = new Uint8Array(VALUE.buffer);
 
 if (nativeCrc32 !== undefined) useNativeCrc32(nativeCrc32);
 const directory = fs.mkdtempSync(join(tmpdir(), "strata-bench-"));
 process.on("exit", () => fs.rmSync(directory, { recursive: true }));
-const context = { clock: systemClock, report: () => {} };
 
-function entryOf(key: string): CacheEntry {
-  const createdAt = Date.now();
+const keys = Array.from({ length: ENTRIES }, (_, at) => `embedding:text-model-3:${at}`);
+/** Not the order in which they were written. */
+const order = keys.map((_, at) => (at * 7919) % ENTRIES);
+let sink = 0;
+let round = 0;
+
+function entryOf(key: string, version: number): CacheEntry {
+  const createdAt = systemClock.recent();
   return CacheEntry.of(key, VALUE, {
     createdAt,
     expiresAt: Infinity,
     staleUntil: Infinity,
-    version: 1,
+    version,
     tags: [],
   }, FORMAT);
 }
 
-/** Numbers from `first` on go to one operation each. */
-async function measure(
-  operate: (at: number) => unknown,
-  first: number,
-  atOnce: number,
-): Promise<string> {
-  const start = performance.now();
-  let next = first;
-  const work = async (): Promise<void> => {
-    while (next < first + OPERATIONS) await operate(next++);
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
-  return ((performance.now() - start) * 1000 / OPERATIONS).toFixed(1).padStart(9);
-}
-
-async function row(name: string, operate: (at: number) => unknown): Promise<void> {
-  const alone = await measure(operate, 0, 1);
-  console.log(`${name.padEnd(44)}${alone}${await measure(operate, OPERATIONS, AT_ONCE)}`);
-}
-
-const raw = join(directory, "raw");
-fs.mkdirSync(raw);
-const promises = fs.promises;
-const backend = await FilesystemBackend.open({ basePath: join(directory, "tier") }, context);
-await backend.getStats();
-const key = (at: number): string => `embedding:${at}`;
-
-async function replaceRaw(at: number): Promise<void> {
-  const path = join(raw, `${at}`);
-  await promises.writeFile(`${path}.tmp`, BYTES, { flag: "wx" });
-  await promises.rename(`${path}.tmp`, path);
-}
-
-console.log(`${"µs an operation".padEnd(44)}${"one".padStart(9)}${"64".padStart(9)}`);
-await row("raw: writeFile and rename, new name", replaceRaw);
-await row("tier: set of a new key", (at) => backend.set(key(at), entryOf(key(at))));
-await row("raw: writeFile and rename over an old file", replaceRaw);
-await row("tier: set of a key that is there", (at) => backend.set(key(at), entryOf(key(at))));
-await row("raw: open, read and close, synchronous", (at) => {
-  const fd = fs.openSync(join(raw, `${at}`), "r");
-  fs.readSync(fd, new Uint8Array(BYTES.length), 0, BYTES.length, 0);
-  fs.closeSync(fd);
-});
-await row("raw: readFile", (at) => promises.readFile(join(raw, `${at}`)));
-await row("tier: get, hit", (at) => backend.get(key(at)));
-await row("tier: get, miss", (at) => backend.get(`missing:${at}`));
-await row("tier: exists", (at) => backend.exists(key(at)));
-await row(
-  "raw: unlink",
-  (at) => promises.unlink(join(raw, `${at}`)),
+const context = { clock: systemClock, report: () => {} };
+const FULL = { maxBytes: Infinity, segmentBytes: "16MB" } as const;
+const read = await FilesystemBackend.open({ basePath: join(directory, "read"), ...FULL }, context);
+for (const key of keys) await read.set(key, entryOf(key, 1));
+await read.flush();
+const large = await FilesystemBackend.open(
+  { basePath: join(directory, "large"), maxInlineBytes: 1 },
+  context,
 );
-await row("tier: delete", (at) => backend.delete(key(at)));
-await backend.close();
+const largeKeys = keys.slice(0, ENTRIES / 8);
+for (const key of largeKeys) await large.set(key, entryOf(key, 1));
 
-const full = join(directory, "full");
-for (let shard = 0; shard < SHARDS; shard++) {
-  fs.mkdirSync(join(full, LAYOUT, shardName(shard)), { recursive: true });
+async function openManager(name: string): Promise<CacheManager> {
+  return await CacheManager.open({
+    backends: [
+      { type: "memory", maxEntries: 1 },
+      { type: "filesystem", basePath: join(directory, name), ...FULL },
+    ],
+  });
 }
-const small = Uint8Array.from(await entryOf("any").encode()).subarray(0, 300);
-for (let at = 0; at < ENTRIES; at++) {
-  fs.writeFileSync(join(full, LAYOUT, entryPath(digestOf(key(at)))), small);
+const manager = await openManager("manager");
+for (const key of keys) await manager.set(key, VALUE);
+await manager.flush();
+
+const frame = Uint8Array.from(await entryOf(keys[0]!, 1).encode());
+const floor = fs.openSync(join(directory, "floor"), "w+");
+
+/** One measure: what it does, how often an operation, and what it is compared with. */
+interface Measure {
+  readonly name: string;
+  readonly floor?: string;
+  readonly operations: number;
+  readonly run: () => void | Promise<void>;
+  /** Makes ready for `run`, outside of the time. */
+  readonly prepare?: () => Promise<void>;
 }
-const start = performance.now();
-const opened = await FilesystemBackend.open({ basePath: full }, context);
-const ready = performance.now();
-const { entries } = await opened.getStats();
-const known = performance.now();
-console.log(
-  `\nopen: usable after ${(ready - start).toFixed(1)} ms, ${entries} entries known after ${
-    (known - start).toFixed(0)
-  } ms, ${((known - start) * 1000 / ENTRIES).toFixed(1)} µs an entry`,
-);
-await opened.close();
+
+let written = read;
+let setting = manager;
+const READ = "floor: positioned read";
+const APPEND = "floor: append";
+
+const measures: readonly Measure[] = [
+  {
+    name: APPEND,
+    operations: ENTRIES,
+    run: () => {
+      for (let at = 0; at < ENTRIES; at++) {
+        fs.writeSync(floor, frame, 0, frame.length, at * frame.length);
+      }
+    },
+    prepare: () => Promise.resolve(fs.ftruncateSync(floor, 0)),
+  },
+  {
+    name: READ,
+    operations: ENTRIES,
+    run: () => {
+      for (const at of order) {
+        const bytes = new Uint8Array(frame.length);
+        sink += fs.readSync(floor, bytes, 0, frame.length, at * frame.length);
+      }
+    },
+  },
+  {
+    name: "backend: set, new key",
+    floor: APPEND,
+    operations: ENTRIES,
+    prepare: async () => {
+      written = await FilesystemBackend.open(
+        { basePath: join(directory, `write-${round}`), ...FULL },
+        context,
+      );
+    },
+    run: async () => {
+      for (const key of keys) await written.set(key, entryOf(key, 1));
+      await written.flush();
+    },
+  },
+  {
+    name: "backend: set, key that is there",
+    floor: APPEND,
+    operations: ENTRIES,
+    run: async () => {
+      for (const key of keys) await written.set(key, entryOf(key, 2));
+    },
+  },
+  {
+    name: `backend: setMany of ${BATCH}`,
+    floor: APPEND,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += BATCH) {
+        await written.setMany(keys.slice(at, at + BATCH).map((key) => entryOf(key, 3)));
+      }
+    },
+  },
+  {
+    name: "backend: delete",
+    operations: ENTRIES,
+    run: async () => {
+      for (const key of keys) await written.delete(key);
+      await written.close();
+      fs.rmSync(join(directory, `write-${round}`), { recursive: true });
+    },
+  },
+  {
+    name: "backend: get",
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (const at of order) sink += (await read.get(keys[at]!))!.version;
+    },
+  },
+  {
+    name: `backend: get, ${AT_ONCE} at once`,
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += AT_ONCE) {
+        await Promise.all(order.slice(at, at + AT_ONCE).map((place) => read.get(keys[place]!)));
+      }
+    },
+  },
+  {
+    name: `backend: getMany of ${BATCH}, neighbours`,
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += BATCH) await read.getMany(keys.slice(at, at + BATCH));
+    },
+  },
+  {
+    name: `backend: getMany of ${BATCH}, scattered`,
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += BATCH) {
+        await read.getMany(order.slice(at, at + BATCH).map((place) => keys[place]!));
+      }
+    },
+  },
+  {
+    name: "backend: get, miss",
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at++) await read.get("missing");
+    },
+  },
+  {
+    name: "backend: get, in a file of its own",
+    operations: largeKeys.length,
+    run: async () => {
+      for (const key of largeKeys) await large.get(key);
+    },
+  },
+  {
+    name: "backend: set, in a file of its own",
+    operations: largeKeys.length,
+    run: async () => {
+      for (const key of largeKeys) await large.set(key, entryOf(key, 2));
+    },
+  },
+  {
+    name: "CacheManager: set, new key",
+    floor: APPEND,
+    operations: ENTRIES,
+    prepare: async () => {
+      setting = await openManager(`set-${round}`);
+    },
+    run: async () => {
+      for (const key of keys) await setting.set(key, VALUE);
+      await setting.flush();
+    },
+  },
+  {
+    name: "CacheManager: get, memory misses",
+    floor: READ,
+    operations: ENTRIES,
+    prepare: async () => {
+      await setting.close();
+      fs.rmSync(join(directory, `set-${round}`), { recursive: true });
+    },
+    run: async () => {
+      for (const at of order) sink += (await manager.get(keys[at]!) as Float32Array)[0]!;
+    },
+  },
+  {
+    name: `CacheManager: get, ${AT_ONCE} at once`,
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += AT_ONCE) {
+        await Promise.all(order.slice(at, at + AT_ONCE).map((place) => manager.get(keys[place]!)));
+      }
+    },
+  },
+  {
+    name: `CacheManager: getMany of ${BATCH}, neighbours`,
+    floor: READ,
+    operations: ENTRIES,
+    run: async () => {
+      for (let at = 0; at < ENTRIES; at += BATCH) {
+        await manager.getMany(keys.slice(at, at + BATCH));
+      }
+    },
+  },
+];
+
+const least = new Map<string, number>();
+for (; round < ROUNDS; round++) {
+  for (const { name, operations, prepare, run } of measures) {
+    await prepare?.();
+    const began = performance.now();
+    await run();
+    const took = (performance.now() - began) * 1000 / operations;
+    least.set(name, Math.min(least.get(name) ?? Infinity, took));
+  }
+}
+for (const { name, floor: base } of measures) {
+  const took = least.get(name)!;
+  const ratio = base === undefined ? "" : `${(took / least.get(base)!).toFixed(2)} x floor`;
+  console.log(`${name.padEnd(44)}${took.toFixed(2).padStart(9)} µs   ${ratio}`);
+}
+await Promise.all([read.close(), large.close(), manager.close()]);
+fs.closeSync(floor);
+if (!(sink > 0)) throw new Error("Cannot bench: nothing was read");

@@ -3,16 +3,12 @@ import { dirname } from "node:path";
 
 /** What lies at a path, as far as the backend asks. */
 export interface FileStatus {
-  /** Tells files of one disk apart. */
-  readonly ino: number;
   /** Length in bytes. */
   readonly size: number;
   /** Blocks of 512 bytes taken on the disk; absent where the system does not say. */
   readonly blocks: number | undefined;
   /** Last change of the content, epoch milliseconds. */
   readonly mtimeMs: number;
-  /** Last read as far as the system keeps it, epoch milliseconds. */
-  readonly atimeMs: number;
   /** What it is. */
   readonly kind: "file" | "directory" | "other";
 }
@@ -30,18 +26,12 @@ export interface Disk {
   read(fd: number, into: Uint8Array, position: number): Promise<number>;
   /** Writes at a position; resolves to the number of bytes. */
   write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
-  /** What an open file is. */
-  statusOf(fd: number): Promise<FileStatus>;
   /** Waits until an open file, or directory, is on the disk. */
   sync(fd: number): Promise<void>;
   /** Opens a directory to be synced. */
   openDirectory(path: string): Promise<number>;
   /** Lets go of an open file. At once: nothing of it can wait on a local disk. */
   close(fd: number): void;
-  /** Puts a file in the place of another, whole. */
-  rename(from: string, to: string): Promise<void>;
-  /** Gives a file a second name that is not taken. */
-  link(from: string, to: string): Promise<void>;
   /** Removes a file. */
   unlink(path: string): Promise<void>;
   /** Removes an empty directory. */
@@ -68,18 +58,36 @@ export const nodeDisk: Disk = {
   read: (fd, into, position) => call((done) => fs.read(fd, into, 0, into.length, position, done)),
   write: (fd, bytes, position) =>
     call((done) => fs.write(fd, bytes, 0, bytes.length, position, done)),
-  statusOf: async (fd) => statusFrom(await call((done) => fs.fstat(fd, done))),
   sync: (fd) => call((done) => fs.fsync(fd, done)),
   openDirectory: (path) => call((done) => fs.open(path, O_RDONLY | O_DIRECTORY, done)),
   close: (fd) => fs.closeSync(fd),
-  rename: (from, to) => call((done) => fs.rename(from, to, done)),
-  link: (from, to) => call((done) => fs.link(from, to, done)),
   unlink: (path) => call((done) => fs.unlink(path, done)),
   removeDirectory: (path) => call((done) => fs.rmdir(path, done)),
   makeDirectory: makeDirectories,
   list: (path) => call((done) => fs.readdir(path, done)),
   status: async (path) => statusFrom(await call((done) => fs.lstat(path, done))),
 };
+
+/** Bytes that `du` counts for a path and all below it; 0 for what is not there. Synchronous. */
+export function bytesBelow(path: string): number {
+  let status: fs.Stats;
+  try {
+    status = fs.lstatSync(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return 0;
+    throw error;
+  }
+  let bytes = bytesOnDisk(statusFrom(status));
+  if (status.isDirectory()) {
+    for (const name of fs.readdirSync(path)) bytes += bytesBelow(`${path}/${name}`);
+  }
+  return bytes;
+}
+
+/** Bytes that a file takes on the disk. */
+export function bytesOnDisk({ size, blocks }: FileStatus): number {
+  return blocks === undefined ? Math.ceil(size / 4096) * 4096 : blocks * 512;
+}
 
 /** The system's name of an error, such as `ENOENT`. */
 export function errnoOf(error: unknown): string | undefined {
@@ -126,8 +134,8 @@ function call<T>(start: (done: (error: Error | null, result?: T) => void) => voi
 }
 
 function statusFrom(stats: fs.Stats): FileStatus {
-  const { ino, size, mtimeMs, atimeMs } = stats;
+  const { size, mtimeMs } = stats;
   const blocks: number | undefined = stats.blocks ?? undefined;
   const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
-  return { ino, size, blocks, mtimeMs, atimeMs, kind };
+  return { size, blocks, mtimeMs, kind };
 }

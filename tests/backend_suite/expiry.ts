@@ -47,7 +47,8 @@ export function describeExpiry(test: SuiteTest): void {
 
     test("get() still hits after a thousand years when there is no end", async ({ backend, clock }) => {
       await backend.set("key", entryOf("key", "value", { clock }));
-      clock.advance(1000 * 365.25 * 86_400_000);
+      // Not advance(): what a backend does every few seconds would be done ten thousand million times.
+      clock.jumpTo(clock.now() + 1000 * 365.25 * 86_400_000);
       assert.equal(await valueOf(backend, "key"), "value");
       assert.equal((await backend.get("key"))?.expiresAt, Infinity);
     });

@@ -34,13 +34,7 @@ export class FaultyDisk implements Disk {
   };
   write = (fd: number, bytes: Uint8Array, position: number): Promise<number> =>
     this.#pass("write", undefined, () => nodeDisk.write(fd, bytes, position));
-  statusOf: Disk["statusOf"] = (fd) =>
-    this.#pass("statusOf", undefined, () => nodeDisk.statusOf(fd));
   sync = (fd: number): Promise<void> => this.#pass("sync", undefined, () => nodeDisk.sync(fd));
-  rename = (from: string, to: string): Promise<void> =>
-    this.#pass("rename", to, () => nodeDisk.rename(from, to));
-  link = (from: string, to: string): Promise<void> =>
-    this.#pass("link", to, () => nodeDisk.link(from, to));
   unlink = (path: string): Promise<void> => this.#pass("unlink", path, () => nodeDisk.unlink(path));
   removeDirectory = (path: string): Promise<void> =>
     this.#pass("removeDirectory", path, () => nodeDisk.removeDirectory(path));

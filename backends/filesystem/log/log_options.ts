@@ -6,8 +6,12 @@ import type { IoMode } from "./io_meter.ts";
 
 /** Files beside the log that references name, which count towards its limit. */
 export interface ExternalFiles {
-  /** Bytes of all of them as the disk counts them; asked when nobody else has the directory open. */
-  readonly measure: () => number;
+  /**
+   * Bytes of all of them as the disk counts them; asked when nobody else has the directory open.
+   *
+   * @param directory the one in use.
+   */
+  readonly measure: (directory: string) => number;
   /**
    * A reference is gone: overwritten, deleted, expired or evicted. Whoever
    * removes its file then calls {@linkcode SegmentLog.release}.

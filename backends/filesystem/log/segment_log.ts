@@ -100,6 +100,11 @@ export class SegmentLog {
     return this.#core.directory.path;
   }
 
+  /** Whether small values are read asynchronously right now. */
+  get isAsync(): boolean {
+    return this.#core.meter.isAsync;
+  }
+
   /** The most bytes that the frame of a key may have to be put; a larger one is put as a reference. */
   maxFrameBytes(key: string): number {
     return largestRecord(this.#core) - maxRecordLength(key.length, 0);
@@ -291,6 +296,7 @@ export class SegmentLog {
         reportError(this.#core, "Cannot close segment log: others take it for killed", error);
       }
     });
+    this.#queue.close();
     this.#core.files.closeAll();
     this.#closeDirectory();
   }
@@ -331,7 +337,8 @@ export class SegmentLog {
     const isOver = this.#set.claimed > this.#core.maxBytes;
     if (external === undefined && !hasLeftovers && !isOver) return;
     try {
-      await this.#queue.enqueue(() => this.#space.settle(external?.measure));
+      const measure = external && (() => external.measure(this.directory));
+      await this.#queue.enqueue(() => this.#space.settle(measure));
     } catch (error) {
       this.#core.health.writeFailed(error);
       reportError(this.#core, "Cannot tidy segment log", error);

@@ -169,6 +169,8 @@ export class Space implements Destination {
     return await this.#locked(async () => {
       this.#set.refresh();
       external.read();
+      // Who opens the directory while a file is being written must not take itself for alone.
+      this.#owner ??= Owner.create(this.#core, this.#core.layer.list(this.#core.directory.path));
       await this.#evictFor(bytes);
       let wanted = bytes + external.slab;
       if (!await this.#restoreRoom(wanted)) {

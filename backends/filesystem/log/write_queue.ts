@@ -45,7 +45,7 @@ export class WriteQueue {
   #waitingBytes = 0;
   #writing: Batch | undefined;
   #isBusy = false;
-  #isLingering = false;
+  #cancelLinger: (() => void) | undefined;
   #isPrompted = false;
   /** Whether the disk has not taken the newest generation. */
   owesGeneration = false;
@@ -110,11 +110,11 @@ export class WriteQueue {
     if (batch.used >= this.#batchBytes) {
       this.#push();
       this.#run();
-    } else if (!this.#isLingering) {
-      this.#isLingering = true;
-      this.#core.clock.schedule(
+    } else if (this.#cancelLinger === undefined) {
+      // A process that ends by itself writes first what it has acknowledged.
+      this.#cancelLinger = this.#core.clock.schedule(
         () => {
-          this.#isLingering = false;
+          this.#cancelLinger = undefined;
           this.#push();
           this.#run();
         },
@@ -139,6 +139,12 @@ export class WriteQueue {
       });
     }
     return batch.outcome;
+  }
+
+  /** Ends the wait for more, after the last task was enqueued. */
+  close(): void {
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
   }
 
   /** Runs a task after all that was put before it. */

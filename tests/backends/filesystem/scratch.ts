@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Disk } from "../../../backends/filesystem/disk.ts";
 import { FilesystemBackend, type FilesystemConfig } from "../../../backends/filesystem.ts";
-import { digestOf, entryPath, LAYOUT } from "../../../backends/filesystem/names.ts";
-import type { BackendReport } from "../../../src/types.ts";
+import type { BackendReport, Clock } from "../../../src/types.ts";
 import { FakeClock } from "../../fakes/fake_clock.ts";
 
 /** A directory of a test's own, and backends over it. */
@@ -14,9 +13,13 @@ export interface Scratch {
   readonly clock: FakeClock;
   readonly reports: BackendReport[];
   /** Opens a backend over the directory; it is closed when the test ends. */
-  readonly open: (config?: Partial<FilesystemConfig>, disk?: Disk) => Promise<FilesystemBackend>;
-  /** Where the entry of a key lies. */
-  readonly fileOf: (key: string) => string;
+  readonly open: (
+    config?: Partial<FilesystemConfig>,
+    disk?: Disk,
+    clock?: Clock,
+  ) => Promise<FilesystemBackend>;
+  /** Paths of the files of large values. */
+  readonly largeFiles: () => string[];
 }
 
 /** Runs a test with a directory that is gone afterwards. */
@@ -25,15 +28,15 @@ export async function withScratch(body: (scratch: Scratch) => Promise<void>): Pr
   const clock = new FakeClock();
   const reports: BackendReport[] = [];
   const opened: FilesystemBackend[] = [];
-  const open: Scratch["open"] = async (config, disk) => {
-    const context = { clock, report: (report: BackendReport) => void reports.push(report) };
+  const open: Scratch["open"] = async (config, disk, time = clock) => {
+    const context = { clock: time, report: (report: BackendReport) => void reports.push(report) };
     const backend = await FilesystemBackend.open({ basePath: path, ...config }, context, disk);
     opened.push(backend);
     return backend;
   };
-  const fileOf = (key: string): string => join(path, LAYOUT, entryPath(digestOf(key)));
+  const largeFiles = (): string[] => filesBelow(path).filter((file) => file.endsWith(".value"));
   try {
-    await body({ path, clock, reports, open, fileOf });
+    await body({ path, clock, reports, open, largeFiles });
   } finally {
     for (const backend of opened) await backend.close();
     await rm(path, { recursive: true });

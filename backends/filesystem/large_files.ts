@@ -1,0 +1,288 @@
+import { CacheError } from "../../src/errors.ts";
+import type { Clock } from "../../src/types.ts";
+import { bytesBelow, bytesOnDisk, type Disk, errnoOf } from "./disk.ts";
+import { Semaphore } from "./semaphore.ts";
+
+/*
+ * What a reference record in the log has as its body: 24 bytes, little-endian.
+ *
+ *   offset  type  field
+ *        0        16 random bytes; the file is named by their lower-case hex
+ *                 digits and `.value`, in the folder `files` beside the segments
+ *       16  f64   bytes of the file: one frame
+ *
+ * No two files ever have one name, so a file is written once and never
+ * replaced, and half a file is never referred to.
+ */
+
+/** A value in a file of its own. */
+export interface LargeFile {
+  /** Its name. */
+  readonly name: string;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+const FOLDER = "files";
+const ID_BYTES = 16;
+const REFERENCE_BYTES = 24;
+const NAME_PATTERN = /^[0-9a-f]{32}\.value$/;
+
+/** Far from the 1,024 that a process may open by default, and more than a disk does at once. */
+const MAX_OPEN_FILES = 64;
+
+/** From its last byte on, a file is referred to within a moment; only a process that stood still needs longer, and then meets a miss. */
+const ORPHAN_AGE_MS = 15 * 60_000;
+
+/** Names of so many files make a folder grow by less than a block. */
+const FILES_BETWEEN_LOOKS = 32;
+
+/** A name for a new file, and the body of the reference to it. */
+export function newFile(bytes: number): { readonly file: LargeFile; readonly body: Uint8Array } {
+  const body = new Uint8Array(REFERENCE_BYTES);
+  crypto.getRandomValues(body.subarray(0, ID_BYTES));
+  new DataView(body.buffer).setFloat64(ID_BYTES, bytes, true);
+  return { file: { name: nameOf(body), bytes }, body };
+}
+
+/** The file that a reference names, `undefined` when it is no reference. */
+export function fileOf(body: Uint8Array): LargeFile | undefined {
+  if (body.length !== REFERENCE_BYTES) return undefined;
+  const bytes = new DataView(body.buffer, body.byteOffset, body.length).getFloat64(ID_BYTES, true);
+  return Number.isSafeInteger(bytes) && bytes >= 0 ? { name: nameOf(body), bytes } : undefined;
+}
+
+/** What {@linkcode LargeFiles} needs of the log. */
+export interface RoomKeeper {
+  /** Takes room. */
+  reserve(bytes: number): boolean | Promise<boolean>;
+  /** Gives room back. */
+  release(bytes: number): void;
+  /** Resolves when files that are of no use any more have been named. */
+  flush(): Promise<void>;
+}
+
+/** Values too large for the log, a file each. */
+export class LargeFiles {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #room: RoomKeeper;
+  readonly #isDurable: boolean;
+  readonly #open = new Semaphore(MAX_OPEN_FILES);
+  readonly #removals = new Set<Promise<void>>();
+  readonly #writes = new Set<Promise<unknown>>();
+  #reserving: Promise<unknown> = Promise.resolve();
+  #folderBytes = 0;
+  #untilLook = 1;
+
+  /**
+   * @param directory that of the log.
+   * @param isDurable whether a file is on the disk before it counts as written.
+   */
+  constructor(disk: Disk, directory: string, room: RoomKeeper, isDurable: boolean) {
+    this.#disk = disk;
+    this.#folder = `${directory}/${FOLDER}`;
+    this.#room = room;
+    this.#isDurable = isDurable;
+  }
+
+  /** Bytes that all files of a log's directory take as `du` counts them. */
+  static measure(directory: string): number {
+    return bytesBelow(`${directory}/${FOLDER}`);
+  }
+
+  /** Runs when not too many files are open. */
+  inTurn<T>(operate: () => Promise<T>): Promise<T> {
+    return this.#open.run(operate);
+  }
+
+  /**
+   * Takes room and runs what makes use of it, all of it to the reference.
+   *
+   * @returns `undefined` when there is no room.
+   */
+  async withRoom<T>(bytes: number, write: () => Promise<T>): Promise<T | undefined> {
+    // One after another, so that those that wait for room take it from those before them only.
+    const reserving = this.#reserving.then(() => this.#reserve(bytes));
+    this.#reserving = reserving.catch(() => {});
+    if (!await reserving) return undefined;
+    const writing = write();
+    const settled = writing.catch(() => {}).finally(() => this.#writes.delete(settled));
+    this.#writes.add(settled);
+    return await writing;
+  }
+
+  /** Writes a file into room that was taken. Nothing is left of it when that fails, and its room is given back. */
+  async write({ name, bytes }: LargeFile, frame: Uint8Array): Promise<void> {
+    const path = `${this.#folder}/${name}`;
+    try {
+      const fd = await this.#create(path);
+      try {
+        for (let at = 0; at < frame.length;) {
+          const written = await this.#disk.write(fd, frame.subarray(at), at);
+          if (written === 0) throw new Error(`Cannot write ${path}: nothing was taken`);
+          at += written;
+        }
+        if (this.#isDurable) await this.#disk.sync(fd);
+      } finally {
+        this.#disk.close(fd);
+      }
+      if (this.#isDurable) await this.#syncFolder();
+      if (--this.#untilLook <= 0) await this.#countFolder();
+    } catch (error) {
+      await this.#discard(path, bytes);
+      throw error;
+    }
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @returns `undefined` when it is not there.
+   * @throws {CacheError} `"corrupt"` when it is cut or no file.
+   * @throws what the system says.
+   */
+  read({ name, bytes }: LargeFile): Promise<Uint8Array | undefined> {
+    return this.#open.run(async () => {
+      const path = `${this.#folder}/${name}`;
+      let fd: number;
+      try {
+        fd = await this.#disk.openToRead(path);
+      } catch (error) {
+        const code = errnoOf(error);
+        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+        if (code === "ELOOP" || code === "ENXIO") throw notWhole(path, error);
+        throw error;
+      }
+      try {
+        const frame = new Uint8Array(bytes);
+        for (let at = 0; at < bytes;) {
+          const count = await this.#disk.read(fd, frame.subarray(at), at);
+          if (count === 0) throw notWhole(path);
+          at += count;
+        }
+        return frame;
+      } catch (error) {
+        const code = errnoOf(error);
+        throw code === "EISDIR" || code === "ESPIPE" ? notWhole(path, error) : error;
+      } finally {
+        this.#disk.close(fd);
+      }
+    });
+  }
+
+  /** Removes a file that nothing refers to any more, soon. Its room is given back. */
+  remove({ name, bytes }: LargeFile): void {
+    const removal = this.#remove(name, bytes).finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  /** Resolves when what was to be removed is. */
+  async settled(): Promise<void> {
+    while (this.#removals.size > 0) await Promise.all(this.#removals);
+  }
+
+  /**
+   * Removes files that a process left which died between file and reference,
+   * or between the end of a reference and that of its file.
+   *
+   * @param references gives the bodies of all references, as of its call.
+   */
+  async sweep(references: () => readonly Uint8Array[], clock: Clock): Promise<void> {
+    let names: readonly string[];
+    try {
+      names = await this.#disk.list(this.#folder);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw error;
+    }
+    // Listed before: what came into being since then is in neither.
+    const left = new Set(names.filter((name) => NAME_PATTERN.test(name)));
+    if (left.size === 0) return;
+    for (const body of references()) left.delete(nameOf(body));
+    for (const name of left) {
+      try {
+        const status = await this.#disk.status(`${this.#folder}/${name}`);
+        const isOld = status.mtimeMs < clock.now() - ORPHAN_AGE_MS;
+        if (status.kind === "file" && isOld) await this.#remove(name, bytesOnDisk(status));
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw error;
+      }
+    }
+  }
+
+  /** Waits for what others give back, or can be made to give back once they are written. */
+  async #reserve(bytes: number): Promise<boolean> {
+    let isFlushed = false;
+    while (!await this.#room.reserve(bytes)) {
+      const awaited = [...this.#removals, ...this.#writes];
+      if (awaited.length > 0) {
+        await Promise.race(awaited);
+      } else if (isFlushed) {
+        return false;
+      } else {
+        isFlushed = true;
+        await this.#room.flush();
+      }
+    }
+    return true;
+  }
+
+  async #remove(name: string, bytes: number): Promise<void> {
+    try {
+      await this.#disk.unlink(`${this.#folder}/${name}`);
+    } catch {
+      // It is gone, and whoever removed it gave its room back; or it stays, counts, and is swept later.
+      return;
+    }
+    this.#room.release(bytes);
+  }
+
+  async #discard(path: string, bytes: number): Promise<void> {
+    try {
+      await this.#disk.unlink(path);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") return;
+    }
+    this.#room.release(bytes);
+  }
+
+  async #create(path: string): Promise<number> {
+    try {
+      return await this.#disk.openToWrite(path);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      await this.#disk.makeDirectory(this.#folder);
+      return await this.#disk.openToWrite(path);
+    }
+  }
+
+  async #syncFolder(): Promise<void> {
+    const fd = await this.#disk.openDirectory(this.#folder);
+    try {
+      await this.#disk.sync(fd);
+    } finally {
+      this.#disk.close(fd);
+    }
+  }
+
+  /** Sets aside what the folder itself takes. The log counts its first block, so that this is ahead of the folder by one. */
+  async #countFolder(): Promise<void> {
+    this.#untilLook = FILES_BETWEEN_LOOKS;
+    const bytes = bytesOnDisk(await this.#disk.status(this.#folder));
+    const growth = bytes - this.#folderBytes;
+    if (growth <= 0) return;
+    this.#folderBytes = bytes;
+    await this.#room.reserve(growth);
+  }
+}
+
+function nameOf(body: Uint8Array): string {
+  let name = "";
+  for (const byte of body.subarray(0, ID_BYTES)) name += byte.toString(16).padStart(2, "0");
+  return `${name}.value`;
+}
+
+function notWhole(path: string, cause?: unknown): CacheError {
+  return new CacheError("corrupt", `Cannot read ${path}: it is no whole value`, { cause });
+}

@@ -1,0 +1,387 @@
+import { CacheEntry } from "../../src/entry/entry.ts";
+import { CacheError } from "../../src/errors.ts";
+import { createEvictionPolicy } from "../../src/eviction/policies.ts";
+import { andThen, type MaybePromise } from "../../src/maybe_promise.ts";
+import type { BackendContext } from "../../src/types.ts";
+import { BASE_BYTES, type CheckedConfig } from "./config.ts";
+import { type Disk, errnoOf } from "./disk.ts";
+import { FirstForm } from "./first_form.ts";
+import { fileOf, type LargeFile, LargeFiles, newFile } from "./large_files.ts";
+import type { StoredEntry } from "./log/reader.ts";
+import { SegmentLog, type SegmentLogStats } from "./log/segment_log.ts";
+
+/** The folder of the log, below the base path. */
+const FOLDER = "v2";
+
+/** Reads of a value whose file was replaced while it was read; the last one is a miss. */
+const MAX_READS = 4;
+
+/** Values in a segment log, the large ones in files of their own. */
+export class Store {
+  readonly #log: SegmentLog;
+  readonly #files: LargeFiles;
+  readonly #context: BackendContext;
+  readonly #maxInlineBytes: number;
+  /** Writes that wait for something, by key; a later change of the key takes its place here, and they are dropped. */
+  readonly #pending = new Map<string, symbol>();
+  #firstForm: FirstForm | undefined;
+  readonly #background: Promise<unknown>[] = [];
+  #foreignFrames = 0;
+
+  private constructor(
+    log: SegmentLog,
+    files: LargeFiles,
+    context: BackendContext,
+    maxInlineBytes: number,
+  ) {
+    this.#log = log;
+    this.#files = files;
+    this.#context = context;
+    this.#maxInlineBytes = maxInlineBytes;
+  }
+
+  /**
+   * Opens the directory.
+   *
+   * @throws what the system says when it cannot be made or written.
+   */
+  static async open(config: CheckedConfig, context: BackendContext, disk: Disk): Promise<Store> {
+    const { base, maxEntries, maxInlineBytes, durability } = config;
+    const folder = `${base}/${FOLDER}`;
+    await probe(disk, folder);
+    const maxBytes = config.maxBytes - BASE_BYTES;
+    const hasFirstForm = await FirstForm.makeRoom(base, disk, maxBytes);
+    let drop = (body: Uint8Array): void => void dropped.push(body);
+    const dropped: Uint8Array[] = [];
+    const log = await SegmentLog.open(folder, {
+      policy: (limits) => createEvictionPolicy(config.policyName, limits),
+      maxBytes,
+      maxEntries,
+      durability,
+      io: config.io,
+      pollMs: config.pollMs,
+      ...(config.segmentBytes !== undefined && { segmentBytes: config.segmentBytes }),
+      // A frame is checked as a whole when it is decoded.
+      checkBodies: false,
+      external: {
+        measure: (directory) => LargeFiles.measure(directory) + FirstForm.measure(base),
+        drop: (body) => drop(body),
+      },
+      clock: context.clock,
+      report: context.report,
+    });
+    const files = new LargeFiles(disk, log.directory, log, durability !== "none");
+    drop = (body) => {
+      const file = fileOf(body);
+      if (file !== undefined) files.remove(file);
+    };
+    dropped.forEach(drop);
+    const store = new Store(log, files, context, maxInlineBytes);
+    store.#begin(hasFirstForm ? { base, disk } : undefined);
+    return store;
+  }
+
+  /** Reads an entry; never throws. */
+  get(key: string): MaybePromise<CacheEntry | undefined> {
+    const found = this.#log.get(key);
+    if (found === undefined) return this.#getFirstForm(key);
+    return found instanceof Promise
+      ? found.then((entry) =>
+        entry === undefined ? this.#getFirstForm(key) : this.#entryOf(key, entry)
+      )
+      : this.#entryOf(key, found);
+  }
+
+  /** Reads an entry that needs no waiting; `"wait"` where it does. */
+  readNow(key: string): CacheEntry | undefined | "wait" {
+    if (this.#log.isAsync) return "wait";
+    const found = this.#log.get(key);
+    if (found === undefined) return this.#firstForm === undefined ? undefined : "wait";
+    if (found instanceof Promise || found.isReference) return "wait";
+    return this.#decode(key, found.body);
+  }
+
+  /** Reads many, in the order of the keys. */
+  getMany(keys: readonly string[]): MaybePromise<(CacheEntry | undefined)[]> {
+    return andThen(this.#log.getMany(keys), (found) => {
+      const entries = found.map((entry, at) =>
+        entry === undefined ? this.#getFirstForm(keys[at]!) : this.#entryOf(keys[at]!, entry)
+      );
+      return entries.some((entry) => entry instanceof Promise)
+        ? Promise.all(entries)
+        : entries as (CacheEntry | undefined)[];
+    });
+  }
+
+  /**
+   * Stores an entry.
+   *
+   * @returns `false` when it is too large.
+   * @throws {CacheError} `"backend"` when the disk does not take it; the key is a miss then.
+   */
+  set(key: string, entry: CacheEntry): MaybePromise<boolean> {
+    const frame = entry.encode();
+    if (!(frame instanceof Promise) && this.#isSmall(key, frame) && this.#firstForm === undefined) {
+      if (this.#pending.size > 0) this.#pending.delete(key);
+      return this.#putSmall(key, frame, entry.expiresAt);
+    }
+    return this.#setLater(key, frame, entry.expiresAt);
+  }
+
+  /** Removes an entry. @returns whether a live one was there. */
+  delete(key: string): MaybePromise<boolean> {
+    const wasPending = this.#pending.delete(key);
+    const older = this.#firstForm?.supersede(key) ?? false;
+    const deleted = this.#log.delete(key);
+    return andThen(
+      deleted,
+      (wasLive) => andThen(older, (wasOlder) => wasLive || wasOlder || wasPending),
+    );
+  }
+
+  /** Whether there is a live entry. */
+  has(key: string): MaybePromise<boolean> {
+    if (this.#log.has(key)) return true;
+    if (this.#firstForm === undefined) return false;
+    return this.#firstForm.get(key).then((entry) => entry !== undefined || this.#log.has(key));
+  }
+
+  /** Removes the entries that match, or all. @returns how many of them were live. */
+  async clear(matches: ((key: string) => boolean) | undefined): Promise<number> {
+    await this.#migrated();
+    let count = 0;
+    for (const key of [...this.#pending.keys()]) {
+      if (matches?.(key) === false) continue;
+      this.#pending.delete(key);
+      if (!this.#log.has(key)) count++;
+    }
+    return count + await this.#log.clear(matches);
+  }
+
+  /** The keys of live entries that match. */
+  async *keys(matches: (key: string) => boolean): AsyncGenerator<string> {
+    await this.#migrated();
+    for await (const key of this.#log.keys()) if (matches(key)) yield key;
+  }
+
+  /** What the log holds; frames of another version count as damaged. */
+  stats(): SegmentLogStats {
+    const stats = this.#log.stats();
+    return { ...stats, corruptions: stats.corruptions + this.#foreignFrames };
+  }
+
+  /** Sees at once what other processes did. */
+  refresh(): void {
+    this.#log.refresh();
+  }
+
+  /** Resolves when what was acknowledged is as safe as `durability` says. */
+  flush(): Promise<void> {
+    return this.#log.flush();
+  }
+
+  /** Ends what runs in the background, and writes what waits. */
+  async close(): Promise<void> {
+    this.#firstForm?.stop();
+    await Promise.all(this.#background);
+    await this.#files.settled();
+    await this.#log.close();
+    await this.#files.settled();
+  }
+
+  #begin(firstForm: { readonly base: string; readonly disk: Disk } | undefined): void {
+    const { clock, report } = this.#context;
+    this.#background.push(
+      this.#files.sweep(() => {
+        this.#log.refresh();
+        return this.#log.references();
+      }, clock).catch((error: unknown) => report({ kind: "error", error })),
+    );
+    if (firstForm === undefined) return;
+    const migration = new FirstForm(firstForm.base, firstForm.disk, this.#context, {
+      has: (key) => this.#pending.has(key) || this.#log.has(key),
+      take: (key, frame, expiresAt) => this.#put(key, frame, expiresAt),
+      release: (bytes) => this.#log.release(bytes),
+    });
+    this.#firstForm = migration;
+    this.#background.push(migration.migrate().then(() => this.#firstForm = undefined));
+  }
+
+  async #migrated(): Promise<void> {
+    if (this.#firstForm !== undefined) await Promise.all(this.#background);
+  }
+
+  #getFirstForm(key: string): MaybePromise<CacheEntry | undefined> {
+    const firstForm = this.#firstForm;
+    if (firstForm === undefined) return undefined;
+    return firstForm.get(key).then(async (entry) => {
+      if (entry !== undefined) return entry;
+      // It may have come into the log meanwhile.
+      const found = await this.#log.get(key);
+      return found && this.#entryOf(key, found);
+    });
+  }
+
+  #isSmall(key: string, frame: Uint8Array): boolean {
+    return frame.length <= this.#maxInlineBytes && frame.length <= this.#log.maxFrameBytes(key);
+  }
+
+  #put(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
+    return this.#isSmall(key, frame)
+      ? this.#putSmall(key, frame, expiresAt)
+      : this.#setLater(key, frame, expiresAt, false);
+  }
+
+  #putSmall(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
+    const stored = this.#log.put(key, frame, expiresAt);
+    if (stored === true) return true;
+    return andThen(stored, (isStored) => {
+      if (!isStored) throw notTaken(key);
+      return true;
+    });
+  }
+
+  /**
+   * Stores what has to wait for something. A change of the key that begins
+   * meanwhile takes its place: it is as if this one had been first.
+   */
+  async #setLater(
+    key: string,
+    encoding: MaybePromise<Uint8Array>,
+    expiresAt: number,
+    isNew = true,
+  ): Promise<boolean> {
+    const turn = Symbol();
+    this.#pending.set(key, turn);
+    const isCurrent = (): boolean => this.#pending.get(key) === turn;
+    try {
+      const frame = await encoding;
+      if (isNew) await this.#firstForm?.supersede(key);
+      if (!isCurrent()) return true;
+      return this.#isSmall(key, frame)
+        ? await this.#putSmall(key, frame, expiresAt)
+        : await this.#putLarge(key, frame, expiresAt, isCurrent);
+    } finally {
+      if (isCurrent()) this.#pending.delete(key);
+    }
+  }
+
+  /** Writes a file, then the reference to it. */
+  #putLarge(
+    key: string,
+    frame: Uint8Array,
+    expiresAt: number,
+    isCurrent: () => boolean,
+  ): Promise<boolean> {
+    return this.#files.inTurn(async () => {
+      if (!isCurrent()) return true;
+      const { file, body } = newFile(frame.length);
+      let outcome: boolean | undefined;
+      try {
+        const isOver = expiresAt <= this.#context.clock.now();
+        if (isOver || this.#log.maxFrameBytes(key) < body.length) return isOver;
+        outcome = await this.#files.withRoom(file.bytes, async () => {
+          await this.#files.write(file, frame);
+          const isWanted = isCurrent();
+          const reference = { body, fileBytes: file.bytes };
+          const isStored = isWanted && await this.#log.putReference(key, reference, expiresAt);
+          if (!isStored) this.#files.remove(file);
+          return isStored || !isWanted;
+        });
+      } finally {
+        // Nor may the older value stand for one that was acknowledged because this one took its place.
+        if (outcome === undefined && isCurrent()) await this.#log.delete(key);
+      }
+      if (outcome === true) return true;
+      if (outcome === undefined && this.#log.stats().health === "healthy") return false;
+      throw notTaken(key);
+    });
+  }
+
+  #entryOf(key: string, { body, isReference }: StoredEntry): MaybePromise<CacheEntry | undefined> {
+    return isReference ? this.#readLarge(key, body) : this.#decode(key, body);
+  }
+
+  #decode(key: string, frame: Uint8Array): CacheEntry | undefined {
+    try {
+      return CacheEntry.decode(key, frame);
+    } catch (error) {
+      this.#damaged(key, error);
+      return undefined;
+    }
+  }
+
+  /** Reads a file. One that is not there may have been replaced by another meanwhile. */
+  async #readLarge(key: string, reference: Uint8Array): Promise<CacheEntry | undefined> {
+    let body = reference;
+    for (let reads = 1; reads <= MAX_READS; reads++) {
+      const file = fileOf(body);
+      let damage: unknown = new CacheError("corrupt", "Cannot read value: its file is gone", {
+        key,
+      });
+      try {
+        const frame = file && await this.#files.read(file);
+        if (frame !== undefined) return CacheEntry.decode(key, frame);
+        this.#log.refresh();
+      } catch (error) {
+        damage = error;
+      }
+      const now = await this.#log.get(key);
+      if (now === undefined) return undefined;
+      if (!now.isReference) return this.#decode(key, now.body);
+      if (isSame(now.body, body)) {
+        this.#damaged(key, damage, file);
+        return undefined;
+      }
+      body = now.body;
+    }
+    return undefined;
+  }
+
+  /** Makes a damaged value a miss. What another version has written is left to that version. */
+  #damaged(key: string, error: unknown, file?: LargeFile): void {
+    const { report } = this.#context;
+    if (!(error instanceof CacheError)) {
+      const cause = error;
+      const failure = new CacheError("backend", "Cannot read value: the disk fails", {
+        key,
+        cause,
+      });
+      report({ kind: "error", key, error: failure });
+      return;
+    }
+    if (error.code === "corrupt") {
+      this.#log.forget(key);
+      if (file !== undefined) this.#files.remove(file);
+    } else {
+      this.#foreignFrames++;
+    }
+    report({ kind: "corrupt", key, error });
+  }
+}
+
+/** Finds out whether the folder can be made and written. */
+async function probe(disk: Disk, folder: string): Promise<void> {
+  await disk.makeDirectory(folder);
+  const path = `${folder}/${crypto.randomUUID()}.tmp`;
+  const fd = await disk.openToWrite(path);
+  try {
+    await disk.write(fd, new Uint8Array(1), 0);
+  } finally {
+    disk.close(fd);
+  }
+  try {
+    await disk.unlink(path);
+  } catch (error) {
+    // Another process that makes room takes it for what a dead one left.
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
+function notTaken(key: string): CacheError {
+  return new CacheError("backend", "Cannot write: the disk does not take it", { key });
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

@@ -1,0 +1,69 @@
+/*
+ * Run as a process of its own over a directory that others use as well.
+ *
+ * Arguments: what to do, directory, prefix of keys, count.
+ *
+ * - `write`: sets so many small and large values, closes.
+ * - `end`: sets so many values and ends by itself, without flush or close.
+ * - `storm`: sets small and large values for ever, each durable, and says on
+ *   standard output what it begins and what is acknowledged.
+ * - `share`: for each line on standard input that is `set`, `delete` or
+ *   `clear`, does that to its keys and answers with a line.
+ */
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { FilesystemBackend } from "../../../backends/filesystem.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { entryOf } from "../../fakes/entries.ts";
+
+const [task, basePath, prefix, count] = process.argv.slice(2) as [string, string, string, string];
+const backend = await FilesystemBackend.open(
+  {
+    basePath,
+    maxBytes: "8MB",
+    refreshInterval: "10ms",
+    durability: task === "storm" ? "batch" : "none",
+  },
+  { clock: systemClock, report: ({ error }) => error && console.error(error) },
+);
+const keys = Array.from({ length: Number(count) }, (_, at) => `${prefix}:${at}`);
+
+/** Every tenth value is large. */
+function valueOf(at: number, mark: string): string {
+  return `${mark}:${prefix}:${at}:`.padEnd(at % 10 === 9 ? 70_000 : 500, "x");
+}
+
+async function setAll(mark: string): Promise<void> {
+  for (const [at, key] of keys.entries()) {
+    await backend.set(key, entryOf(key, valueOf(at, mark), { clock: systemClock }));
+  }
+}
+
+if (task === "write") {
+  await setAll("written");
+  await backend.close();
+} else if (task === "end") {
+  for (const [at, key] of keys.entries()) {
+    // Not awaited: what was begun is done by a process that ends by itself.
+    void backend.set(key, entryOf(key, valueOf(at, "written"), { clock: systemClock }));
+  }
+} else if (task === "storm") {
+  for (let version = 1;; version++) {
+    const at = version * 7 % keys.length;
+    const value = `${version}:`.padEnd(version % 3 === 0 ? 70_000 : 500, "x");
+    writeSync(1, `begun ${at} ${version}\n`);
+    await backend.set(keys[at]!, entryOf(keys[at]!, value, { clock: systemClock, version }));
+    writeSync(1, `acknowledged ${at} ${version}\n`);
+  }
+} else {
+  console.log("ready");
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === "set") await setAll("shared");
+    else if (line === "delete") await backend.deleteMany(keys);
+    else await backend.clear(`${prefix}:*`);
+    await backend.flush();
+    console.log("done");
+  }
+  await backend.close();
+}
