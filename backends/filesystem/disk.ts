@@ -120,7 +120,11 @@ async function makeDirectories(path: string): Promise<void> {
 async function assertDirectory(path: string, error: unknown): Promise<void> {
   const stats = await call<fs.Stats>((done) => fs.stat(path, done)).catch(() => undefined);
   if (stats?.isDirectory()) return;
-  if (errnoOf(error) === "EEXIST") await call<fs.Stats>((done) => fs.lstat(path, done));
+  if (errnoOf(error) === "EEXIST") {
+    // It may have been removed, and even made again, since.
+    const now = await call<fs.Stats>((done) => fs.lstat(path, done));
+    if (now.isDirectory()) return;
+  }
   throw error;
 }
 
