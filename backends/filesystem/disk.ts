@@ -68,6 +68,24 @@ export const nodeDisk: Disk = {
   status: async (path) => statusFrom(await call((done) => fs.lstat(path, done))),
 };
 
+/** Finds out whether the folder can be made and written. */
+export async function probe(disk: Disk, folder: string): Promise<void> {
+  await disk.makeDirectory(folder);
+  const path = `${folder}/${crypto.randomUUID()}.tmp`;
+  const fd = await disk.openToWrite(path);
+  try {
+    await disk.write(fd, new Uint8Array(1), 0);
+  } finally {
+    disk.close(fd);
+  }
+  try {
+    await disk.unlink(path);
+  } catch (error) {
+    // Another process that makes room takes it for what a dead one left.
+    if (errnoOf(error) !== "ENOENT") throw error;
+  }
+}
+
 /** Bytes that `du` counts for a path and all below it; 0 for what is not there. Synchronous. */
 export function bytesBelow(path: string): number {
   let status: fs.Stats;

@@ -31,8 +31,12 @@ const NAME_PATTERN = /^[0-9a-f]{32}\.value$/;
 /** Far from the 1,024 that a process may open by default, and more than a disk does at once. */
 const MAX_OPEN_FILES = 64;
 
-/** From its last byte on, a file is referred to within a moment; only a process that stood still needs longer, and then meets a miss. */
-const ORPHAN_AGE_MS = 15 * 60_000;
+/**
+ * From its last byte on, a file is referred to within a moment; only a process
+ * that stood still needs longer, and then meets a miss. Until it goes, a file
+ * that is left over takes from the limit.
+ */
+export const ORPHAN_AGE_MS = 60_000;
 
 /** Names of so many files make a folder grow by less than a block. */
 const FILES_BETWEEN_LOOKS = 32;
@@ -187,28 +191,32 @@ export class LargeFiles {
    * or between the end of a reference and that of its file.
    *
    * @param references gives the bodies of all references, as of its call.
+   * @returns whether there are some that are too young to tell.
    */
-  async sweep(references: () => readonly Uint8Array[], clock: Clock): Promise<void> {
+  async sweep(references: () => readonly Uint8Array[], clock: Clock): Promise<boolean> {
     let names: readonly string[];
     try {
       names = await this.#disk.list(this.#folder);
     } catch (error) {
-      if (errnoOf(error) === "ENOENT") return;
+      if (errnoOf(error) === "ENOENT") return false;
       throw error;
     }
     // Listed before: what came into being since then is in neither.
     const left = new Set(names.filter((name) => NAME_PATTERN.test(name)));
-    if (left.size === 0) return;
+    if (left.size === 0) return false;
+    let isSomeYoung = false;
     for (const body of references()) left.delete(nameOf(body));
     for (const name of left) {
       try {
         const status = await this.#disk.status(`${this.#folder}/${name}`);
-        const isOld = status.mtimeMs < clock.now() - ORPHAN_AGE_MS;
-        if (status.kind === "file" && isOld) await this.#remove(name, bytesOnDisk(status));
+        if (status.kind !== "file") continue;
+        if (status.mtimeMs > clock.now() - ORPHAN_AGE_MS) isSomeYoung = true;
+        else await this.#remove(name, bytesOnDisk(status));
       } catch (error) {
         if (errnoOf(error) !== "ENOENT") throw error;
       }
     }
+    return isSomeYoung;
   }
 
   /** Waits for what others give back, or can be made to give back once they are written. */

@@ -4,9 +4,9 @@ import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { andThen, type MaybePromise } from "../../src/maybe_promise.ts";
 import type { BackendContext } from "../../src/types.ts";
 import { BASE_BYTES, type CheckedConfig } from "./config.ts";
-import { type Disk, errnoOf } from "./disk.ts";
+import { type Disk, probe } from "./disk.ts";
 import { FirstForm } from "./first_form.ts";
-import { fileOf, type LargeFile, LargeFiles, newFile } from "./large_files.ts";
+import { fileOf, type LargeFile, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
 import type { StoredEntry } from "./log/reader.ts";
 import { SegmentLog, type SegmentLogStats } from "./log/segment_log.ts";
 
@@ -27,6 +27,8 @@ export class Store {
   #firstForm: FirstForm | undefined;
   readonly #background: Promise<unknown>[] = [];
   #foreignFrames = 0;
+  #cancelSweep: (() => void) | undefined;
+  #isClosed = false;
 
   private constructor(
     log: SegmentLog,
@@ -182,6 +184,8 @@ export class Store {
 
   /** Ends what runs in the background, and writes what waits. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelSweep?.();
     this.#firstForm?.stop();
     await Promise.all(this.#background);
     await this.#files.settled();
@@ -190,13 +194,7 @@ export class Store {
   }
 
   #begin(firstForm: { readonly base: string; readonly disk: Disk } | undefined): void {
-    const { clock, report } = this.#context;
-    this.#background.push(
-      this.#files.sweep(() => {
-        this.#log.refresh();
-        return this.#log.references();
-      }, clock).catch((error: unknown) => report({ kind: "error", error })),
-    );
+    this.#background.push(this.#sweep());
     if (firstForm === undefined) return;
     const migration = new FirstForm(firstForm.base, firstForm.disk, this.#context, {
       has: (key) => this.#pending.has(key) || this.#log.has(key),
@@ -205,6 +203,24 @@ export class Store {
     });
     this.#firstForm = migration;
     this.#background.push(migration.migrate().then(() => this.#firstForm = undefined));
+  }
+
+  /** Removes files that dead processes left, and looks again for those that may be a living one's. */
+  async #sweep(): Promise<void> {
+    const { clock, report } = this.#context;
+    try {
+      const isSomeYoung = await this.#files.sweep(() => {
+        this.#log.refresh();
+        return this.#log.references();
+      }, clock);
+      if (!isSomeYoung || this.#isClosed) return;
+      this.#cancelSweep = clock.schedule(
+        () => this.#background.push(this.#sweep()),
+        ORPHAN_AGE_MS,
+      );
+    } catch (error) {
+      report({ kind: "error", error });
+    }
   }
 
   async #migrated(): Promise<void> {
@@ -357,24 +373,6 @@ export class Store {
       this.#foreignFrames++;
     }
     report({ kind: "corrupt", key, error });
-  }
-}
-
-/** Finds out whether the folder can be made and written. */
-async function probe(disk: Disk, folder: string): Promise<void> {
-  await disk.makeDirectory(folder);
-  const path = `${folder}/${crypto.randomUUID()}.tmp`;
-  const fd = await disk.openToWrite(path);
-  try {
-    await disk.write(fd, new Uint8Array(1), 0);
-  } finally {
-    disk.close(fd);
-  }
-  try {
-    await disk.unlink(path);
-  } catch (error) {
-    // Another process that makes room takes it for what a dead one left.
-    if (errnoOf(error) !== "ENOENT") throw error;
   }
 }
 

@@ -135,8 +135,8 @@ describe("FilesystemBackend with large values", () => {
         young: `${"1".repeat(32)}.value`,
         foreign: "notes.txt",
       };
-      const old = new Date(clock.now() - 16 * 60_000);
-      const young = new Date(clock.now() - 14 * 60_000);
+      const old = new Date(clock.now() - 61_000);
+      const young = new Date(clock.now() - 30_000);
       for (const name of Object.values(names)) writeFileSync(join(folder, name), LARGE);
       for (const name of [names.orphan, names.foreign, basename(kept)]) {
         utimesSync(join(folder, name), old, old);
@@ -150,6 +150,10 @@ describe("FilesystemBackend with large values", () => {
         [kept, join(folder, names.young)].sort(),
       );
       const after = await open({ maxBytes: "2MB" });
+      while (clock.pendingTimers === 0) await setImmediate();
+      clock.advance(60_000);
+      while (largeFiles().length > 1) await setImmediate();
+      assert.deepStrictEqual(largeFiles(), [kept]);
       assert.ok((await after.getStats()).diskBytes < before);
       assert.deepStrictEqual(await valueOf(after, "key"), LARGE);
       assert.deepStrictEqual(await valueOf(after, "key"), LARGE);
