@@ -3,6 +3,12 @@ import type { Item } from "./peer.ts";
 /** Dimensions of a vector: 6,144 bytes. */
 export const DIMENSIONS = 1536;
 
+/** An item of a value. */
+export function itemOf(at: number, key: string, vector: Float32Array<ArrayBuffer>): Item {
+  const bytes = new Uint8Array(vector.buffer);
+  return { at, key, vector, bytes, firstNumber: vector[0]!, secondByte: bytes[1]! };
+}
+
 /** Makes values that all differ, with keys of 24 characters. */
 export function makeItems(count: number): Item[] {
   return Array.from({ length: count }, (_, at) => {
@@ -17,7 +23,7 @@ export function makeItems(count: number): Item[] {
       bits[word] = 0x3f80_0000 | state >>> 9;
     }
     const key = `embedding-3-small:${String(at).padStart(6, "0")}`;
-    return { at, key, vector, bytes: new Uint8Array(vector.buffer) };
+    return itemOf(at, key, vector);
   });
 }
 

@@ -1,3 +1,4 @@
+import { DIMENSIONS } from "./items.ts";
 import type { Item, OpenPeer, Peer } from "./peer.ts";
 import { mapTiming, timed, type Timing } from "./timing.ts";
 
@@ -94,8 +95,9 @@ function bytesOf(value: Uint8Array | Float32Array | undefined): Uint8Array | und
 
 /** Enough of a check to know that the value has been read, and is that of its key. */
 function glanceAt(value: Uint8Array | Float32Array | undefined, item: Item): void {
-  const isRight = value?.byteLength === item.bytes.byteLength &&
-    (value instanceof Float32Array ? value[0] === item.vector[0] : value[1] === item.bytes[1]);
+  const isRight = value?.length === DIMENSIONS
+    ? value[0] === item.firstNumber
+    : value?.length === DIMENSIONS * 4 && value[1] === item.secondByte;
   if (!isRight) throw new Error(`Wrong value for ${item.key}`);
 }
 

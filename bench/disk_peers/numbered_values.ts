@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { DIMENSIONS, makeItems } from "./items.ts";
+import { DIMENSIONS, itemOf, makeItems } from "./items.ts";
 import type { Item } from "./peer.ts";
 
 const VALUE_BYTES = DIMENSIONS * 4;
@@ -28,7 +28,7 @@ export function makeNumbered(first: number, count: number): Item[] {
     const at = first + offset;
     const vector = new Float32Array(DIMENSIONS);
     fillVector(at, vector);
-    return { at, key: keyOf(at), vector, bytes: new Uint8Array(vector.buffer) };
+    return itemOf(at, keyOf(at), vector);
   });
 }
 

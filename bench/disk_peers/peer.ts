@@ -8,6 +8,10 @@ export interface Item {
   readonly vector: Float32Array<ArrayBuffer>;
   /** The bytes of `vector`. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The first number of `vector`, to tell values apart without a look at cold memory. */
+  readonly firstNumber: number;
+  /** The second byte of `bytes`, for the same. */
+  readonly secondByte: number;
 }
 
 /** A store that is measured. */
