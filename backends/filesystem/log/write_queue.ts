@@ -2,6 +2,7 @@ import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import type { ActiveSegment } from "./active_segment.ts";
 import { type Batch, makeBatch, maxRecordLength } from "./batch.ts";
 import { type LogCore, reportError } from "./core.ts";
+import { drainAtExit } from "./exit_drain.ts";
 import { isDiskFull } from "./file_layer.ts";
 
 /** A batch is written when it is this full; beyond, a larger write costs no less a byte. */
@@ -46,6 +47,9 @@ export class WriteQueue {
   #writing: Batch | undefined;
   #isBusy = false;
   #cancelLinger: (() => void) | undefined;
+  /** When the oldest record that waits for the timer came, or what waited was last written. */
+  #lingersSince = 0;
+  #endDraining: (() => void) | undefined;
   #isPrompted = false;
   /** Whether the disk has not taken the newest generation. */
   owesGeneration = false;
@@ -107,20 +111,24 @@ export class WriteQueue {
    * @returns a promise of that when too much waits already.
    */
   linger(batch: Batch): MaybePromise<boolean> {
+    const { clock, stopwatch } = this.#core;
     if (batch.used >= this.#batchBytes) {
-      this.#push();
-      this.#run();
+      this.#writeNow();
     } else if (this.#cancelLinger === undefined) {
+      this.#lingersSince = stopwatch();
+      this.#endDraining ??= drainAtExit(() => this.#drain());
       // A process that ends by itself writes first what it has acknowledged.
-      this.#cancelLinger = this.#core.clock.schedule(
+      this.#cancelLinger = clock.schedule(
         () => {
           this.#cancelLinger = undefined;
-          this.#push();
-          this.#run();
+          this.#writeNow();
         },
         LINGER_MS,
         true,
       );
+    } else if (stopwatch() - this.#lingersSince > LINGER_MS) {
+      // A loop of puts that only ever waits for promises lets no timer fire.
+      this.#writeNow();
     }
     return this.#waitingBytes > PATIENT_BYTES ? batch.outcome : true;
   }
@@ -145,6 +153,7 @@ export class WriteQueue {
   close(): void {
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;
+    this.#endDraining?.();
   }
 
   /** Runs a task after all that was put before it. */
@@ -222,6 +231,17 @@ export class WriteQueue {
     }
     catalog.detach(batch);
     batch.settle(false);
+  }
+
+  /** Writes what waits as far as that can be done at once; what waits for a new segment to be begun is lost. */
+  #drain(): void {
+    if (!this.#isBusy) this.#writeNow();
+  }
+
+  #writeNow(): void {
+    this.#lingersSince = this.#core.stopwatch();
+    this.#push();
+    this.#run();
   }
 
   #push(): void {

@@ -5,6 +5,7 @@
  *
  * - `write`: sets so many small and large values, closes.
  * - `end`: sets so many values and ends by itself, without flush or close.
+ * - `exit`: sets so many values one after another and calls `process.exit()`.
  * - `storm`: sets small and large values for ever, each durable, and says on
  *   standard output what it begins and what is acknowledged.
  * - `share`: for each line on standard input that is `set`, `delete` or
@@ -43,6 +44,9 @@ async function setAll(mark: string): Promise<void> {
 if (task === "write") {
   await setAll("written");
   await backend.close();
+} else if (task === "exit") {
+  await setAll("written");
+  process.exit(0);
 } else if (task === "end") {
   for (const [at, key] of keys.entries()) {
     // Not awaited: what was begun is done by a process that ends by itself.

@@ -152,8 +152,9 @@ describe("FilesystemBackend over a directory that others use", () => {
       assert.deepStrictEqual(reports, []);
     }));
 
-  for (const task of ["write", "end"]) {
-    it(`has all that a process set which ${task === "end" ? "ended by itself" : "closed"}`, () =>
+  const ends = { write: "closed", end: "ended by itself", exit: "called process.exit()" };
+  for (const [task, ending] of Object.entries(ends)) {
+    it(`has all that a process set which ${ending}`, () =>
       withScratch(async ({ path, open }) => {
         const run = spawnSync(process.execPath, childArguments(task, path, "child", 40), {
           encoding: "utf8",

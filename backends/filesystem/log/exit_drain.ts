@@ -1,0 +1,24 @@
+import process from "node:process";
+
+const drains = new Set<() => void>();
+
+/**
+ * Calls a function when the process exits: by `process.exit()`, by an error
+ * that nobody catches, or at its natural end. A signal ends it without.
+ *
+ * @param drain has to do all that it does at once.
+ * @returns a function that calls it off.
+ */
+export function drainAtExit(drain: () => void): () => void {
+  if (drains.size === 0) process.on("exit", drainAll);
+  drains.add(drain);
+  return () => {
+    drains.delete(drain);
+    if (drains.size === 0) process.off("exit", drainAll);
+  };
+}
+
+/** One listener for all: the runtimes warn of a leak at eleven. */
+function drainAll(): void {
+  for (const drain of drains) drain();
+}
