@@ -1,0 +1,91 @@
+import type { Buffer } from "node:buffer";
+import type { RedisClientLike, RedisClusterLike, RedisSentinelLike } from "./client_like.ts";
+import { BYTES } from "./client_like.ts";
+
+/** A part of a command. */
+export type Argument = string | Buffer;
+
+/** What one server of a store takes. */
+export type Send = (args: Argument[]) => Promise<unknown>;
+
+/** Commands to a store, be it one server or many. Replies have bytes where Redis has strings. */
+export interface RedisConnection {
+  /** Whether keys of one command may be on several servers, which no server allows. */
+  readonly isCluster: boolean;
+  /** Whether commands can be sent now. */
+  readonly isReady: boolean;
+  /** Sends a command to the server of a key. */
+  send(key: string, args: Argument[]): Promise<unknown>;
+  /** Each server that holds keys. */
+  servers(): Promise<readonly Send[]>;
+}
+
+/** One server, or a pool of connections to it. */
+export class SingleConnection implements RedisConnection {
+  readonly isCluster = false;
+  readonly #client: RedisClientLike;
+
+  constructor(client: RedisClientLike) {
+    this.#client = client;
+  }
+
+  get isReady(): boolean {
+    // A pool says only whether it is open.
+    return this.#client.isReady ?? this.#client.isOpen;
+  }
+
+  send(_key: string, args: Argument[]): Promise<unknown> {
+    return this.#client.sendCommand(args, BYTES);
+  }
+
+  servers(): Promise<readonly Send[]> {
+    return Promise.resolve([(args) => this.#client.sendCommand(args, BYTES)]);
+  }
+}
+
+/** A cluster. Each command goes to the server of its key, together with what goes there in the same turn. */
+export class ClusterConnection implements RedisConnection {
+  readonly isCluster = true;
+  readonly #cluster: RedisClusterLike;
+
+  constructor(cluster: RedisClusterLike) {
+    this.#cluster = cluster;
+  }
+
+  get isReady(): boolean {
+    return this.#cluster.isOpen;
+  }
+
+  send(key: string, args: Argument[]): Promise<unknown> {
+    return this.#cluster.sendCommand(key, false, args, BYTES);
+  }
+
+  async servers(): Promise<readonly Send[]> {
+    const clients = await Promise.all(
+      this.#cluster.masters.map((node) => this.#cluster.nodeClient(node)),
+    );
+    return clients.map((client): Send => (args) => client.sendCommand(args, BYTES));
+  }
+}
+
+/** A primary that sentinels watch over, by a client of the caller's. */
+export class SentinelConnection implements RedisConnection {
+  readonly isCluster = false;
+  readonly #client: RedisSentinelLike;
+
+  constructor(client: RedisSentinelLike) {
+    this.#client = client;
+  }
+
+  get isReady(): boolean {
+    return this.#client.isReady;
+  }
+
+  send(_key: string, args: Argument[]): Promise<unknown> {
+    return this.#client.sendCommand(false, args, BYTES);
+  }
+
+  servers(): Promise<readonly Send[]> {
+    return Promise.resolve([(args) => this.#client.sendCommand(false, args, BYTES)]);
+  }
+}
