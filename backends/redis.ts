@@ -64,6 +64,12 @@ const BATCH_KEYS = 1000;
 /** Milliseconds that closing waits for answers. */
 const CLOSE_LIMIT_MS = 5000;
 
+interface Write {
+  readonly send: (connection: RedisConnection) => Promise<unknown>;
+  /** Whether it stores, or the entry is declined. */
+  readonly isStored: boolean;
+}
+
 const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
 
 /**
@@ -176,8 +182,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const encoded = entry.encode();
       const frame = encoded instanceof Promise ? await encoded : encoded;
       options?.signal?.throwIfAborted();
-      const { stored, args, isStored } = this.#write(entry, frame);
-      await this.#store.send(stored, args, this.#call("write to", options, key));
+      const { send, isStored } = this.#write(entry, frame);
+      await this.#store.call(send, this.#call("write to", options, key));
       return isStored;
     });
   }
@@ -243,8 +249,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
         options?.signal?.throwIfAborted();
         const writes = batch.map((entry, at) => this.#write(entry, frames[at] as Uint8Array));
         await this.#store.call(
-          (connection) =>
-            Promise.all(writes.map(({ stored, args }) => connection.send(stored, args))),
+          (connection) => Promise.all(writes.map(({ send }) => send(connection))),
           call,
         );
         for (const { isStored } of writes) outcomes.push(isStored);
@@ -356,20 +361,20 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     return { action: `Cannot ${verb} Redis`, key, signal: options?.signal };
   }
 
-  #write(
-    entry: CacheEntry,
-    frame: Uint8Array,
-  ): { stored: string; args: Argument[]; isStored: boolean } {
+  /** What stores an entry, or removes an older one of its key. */
+  #write(entry: CacheEntry, frame: Uint8Array): Write {
     const stored = this.#names.entry(entry.key);
     const isStored = frame.length <= this.#settings.maxValueBytes;
     const left = Math.ceil(entry.staleUntil - this.#context.clock.now());
     // Neither a value that is too large nor one that is over leaves an older one behind.
-    if (!isStored || left <= 0) return { stored, args: ["UNLINK", stored], isStored };
+    if (!isStored || left <= 0) {
+      return { send: (connection) => connection.remove(stored), isStored };
+    }
     const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
     const args: Argument[] = ["SET", stored, bytes];
     // From now, by the server's clock, so that it need not agree with ours.
     if (left !== Infinity) args.push("PX", String(left + this.#settings.expiryGrace));
-    return { stored, args, isStored };
+    return { send: (connection) => connection.send(stored, args), isStored };
   }
 
   /** Removes stored keys in one round trip. @returns how many held a live entry. */

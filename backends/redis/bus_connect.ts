@@ -27,7 +27,7 @@ export function busConnect(target: RedisTarget | RedisClient): Connect {
   }
   if (!canDuplicate(target)) {
     throw new TypeError(
-      "Cannot open bus: a pool or a sentinel client cannot listen: give the backend a 'redisUrl' or another client",
+      "Cannot open bus: a client of sentinels cannot listen: give the backend a 'redisUrl' or another client",
     );
   }
   return connectWith(() => duplicate(target), CONNECT_TIMEOUT_MS);
@@ -42,6 +42,6 @@ function duplicate(client: object): SingleClient {
 }
 
 function canDuplicate(client: object): boolean {
-  return !("getSentinelNode" in client) && !("execute" in client) &&
+  return !("getSentinelNode" in client) &&
     typeof (client as Partial<Duplicable>).duplicate === "function";
 }

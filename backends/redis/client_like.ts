@@ -10,12 +10,10 @@ export interface ByteReplies {
 /** Given with every command. */
 export const BYTES: ByteReplies = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
 
-/** What is used of `createClient()` and `createClientPool()`. */
+/** What is used of `createClient()`. */
 export interface RedisClientLike {
-  /** Whether it is connected or connects. */
-  readonly isOpen: boolean;
   /** Whether commands can be sent. */
-  readonly isReady?: boolean;
+  readonly isReady: boolean;
   /** Sends one command. */
   sendCommand(args: (string | Buffer)[], options?: ByteReplies): Promise<unknown>;
 }

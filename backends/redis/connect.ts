@@ -109,13 +109,7 @@ function watch(client: SingleClient, { onLost }: Attempt): OpenConnection {
   // It may have been lost before anybody listened.
   if (!client.isReady) queueMicrotask(() => end(new Error("Socket closed")));
   return {
-    connection: new SingleConnection({
-      isOpen: true,
-      get isReady() {
-        return client.isReady;
-      },
-      sendCommand: (args, options) => client.sendCommand(args, options),
-    }),
+    connection: new SingleConnection(client),
     client,
     destroy: () => {
       isOver = true;

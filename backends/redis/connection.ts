@@ -16,11 +16,13 @@ export interface RedisConnection {
   readonly isReady: boolean;
   /** Sends a command to the server of a key. */
   send(key: string, args: Argument[]): Promise<unknown>;
+  /** Removes a stored key. @returns 1 when it was there. */
+  remove(key: string): Promise<unknown>;
   /** Each server that holds keys. */
   servers(): Promise<readonly Send[]>;
 }
 
-/** One server, or a pool of connections to it. */
+/** One server. */
 export class SingleConnection implements RedisConnection {
   readonly isCluster = false;
   readonly #client: RedisClientLike;
@@ -30,12 +32,15 @@ export class SingleConnection implements RedisConnection {
   }
 
   get isReady(): boolean {
-    // A pool says only whether it is open.
-    return this.#client.isReady ?? this.#client.isOpen;
+    return this.#client.isReady;
   }
 
   send(_key: string, args: Argument[]): Promise<unknown> {
     return this.#client.sendCommand(args, BYTES);
+  }
+
+  remove(key: string): Promise<unknown> {
+    return this.#client.sendCommand(["UNLINK", key], BYTES);
   }
 
   servers(): Promise<readonly Send[]> {
@@ -58,6 +63,11 @@ export class ClusterConnection implements RedisConnection {
 
   send(key: string, args: Argument[]): Promise<unknown> {
     return this.#cluster.sendCommand(key, false, args, BYTES);
+  }
+
+  remove(key: string): Promise<unknown> {
+    // The client takes a longer way for UNLINK, which may be for many keys: it would be overtaken.
+    return this.#cluster.sendCommand(key, false, ["PEXPIRE", key, "-1"], BYTES);
   }
 
   async servers(): Promise<readonly Send[]> {
@@ -83,6 +93,10 @@ export class SentinelConnection implements RedisConnection {
 
   send(_key: string, args: Argument[]): Promise<unknown> {
     return this.#client.sendCommand(false, args, BYTES);
+  }
+
+  remove(key: string): Promise<unknown> {
+    return this.#client.sendCommand(false, ["UNLINK", key], BYTES);
   }
 
   servers(): Promise<readonly Send[]> {

@@ -38,7 +38,7 @@ export async function unlinkAll(
 ): Promise<unknown[]> {
   // Begun before the removals, so that each server sees them first.
   const headers = readHeaders(connection, stored);
-  const removals = Promise.all(stored.map((key) => connection.send(key, ["UNLINK", key])));
+  const removals = Promise.all(stored.map((key) => connection.remove(key)));
   const [read, counts] = await Promise.all([headers, removals]);
   return read.filter((_, at) => counts[at] === 1);
 }

@@ -34,8 +34,8 @@ export interface RedisConfig {
   readonly redisUrl?: string;
   /**
    * A client of the `redis` package instead of a URL: of `createClient`,
-   * `createClientPool`, `createCluster` or `createSentinel`. It must be
-   * connected, and stays its owner's to close.
+   * `createCluster` or `createSentinel`, not of a pool, where commands overtake
+   * one another. It must be connected, and stays its owner's to close.
    */
   readonly client?: RedisClient;
   /** Keeps apart caches that share a server. It has no "::" and no "!". @default "strata" */
@@ -165,8 +165,10 @@ function readClient(reader: ConfigReader): RedisClient | undefined {
   if (client === undefined) return undefined;
   const isClient = typeof client === "object" && client !== null &&
     typeof (client as { sendCommand?: unknown }).sendCommand === "function";
-  if (!isClient) {
-    throw new TypeError(`${SUBJECT}: 'client' must be a client of the "redis" package`);
+  if (!isClient || isPool(client)) {
+    throw new TypeError(
+      `${SUBJECT}: 'client' must be a client of the "redis" package, and no pool`,
+    );
   }
   for (const field of CONNECTION_FIELDS) {
     if (reader.raw(field) !== undefined) {
@@ -223,4 +225,8 @@ function readTls(tls: unknown, isTls: boolean): RedisTlsConfig {
   reader.boolean("rejectUnauthorized");
   reader.string("servername");
   return tls as RedisTlsConfig;
+}
+
+function isPool(client: object): boolean {
+  return "execute" in client && "clientsInUse" in client;
 }

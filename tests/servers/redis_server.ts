@@ -1,13 +1,19 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { RespClient } from "./resp_client.ts";
-import { freePorts, scratchFolder } from "./scratch.ts";
+import { freePort, scratchFolder } from "./scratch.ts";
 import { makeCertificates } from "./certificates.ts";
 
 /** How long a server may take to come up, in milliseconds. */
 const START_LIMIT_MS = 20_000;
+
+/** Times that another port is tried. */
+const ATTEMPTS = 5;
+
+/** Nodes of a cluster talk to one another so many ports above their own. */
+const CLUSTER_BUS_OFFSET = 10_000;
 
 /** Options of {@linkcode startRedis}. */
 export interface RedisServerOptions {
@@ -17,10 +23,8 @@ export interface RedisServerOptions {
   readonly tls?: boolean;
   /** More lines of configuration, as arguments. */
   readonly args?: readonly string[];
-  /** The port. @default a free one */
-  readonly port?: number;
-  /** Runs as a sentinel. @default false */
-  readonly sentinelConfig?: string;
+  /** Whether it is to be a node of a cluster. @default false */
+  readonly cluster?: boolean;
 }
 
 /** A server that runs. */
@@ -56,7 +60,9 @@ export class RedisServer {
     while (true) {
       const reply = await this.command("PING").catch((error) => String(error));
       if (reply === "PONG" || /no password|WRONGPASS|NOAUTH/.test(String(reply))) return;
-      if (Date.now() > limit) throw new Error(`redis-server does not come up: ${String(reply)}`);
+      if (this.#process.exitCode !== null || Date.now() > limit) {
+        throw new Error(`redis-server does not come up: ${String(reply)}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -105,47 +111,50 @@ export class RedisServer {
 
 /** Starts a server in a folder of its own. It ends with this process at the latest. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const { password, tls = false, args = [], sentinelConfig } = options;
-  const port = options.port ?? (await freePorts(1))[0] as number;
+  for (let attempt = 1;; attempt++) {
+    const server = await prepare(options);
+    try {
+      await server.ready();
+      return server;
+    } catch (error) {
+      await server.stop();
+      // Another process may have taken the port meanwhile.
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function prepare(options: RedisServerOptions): Promise<RedisServer> {
+  const { password, tls = false, cluster = false, args = [] } = options;
+  const port = await freePort(cluster ? CLUSTER_BUS_OFFSET : 0);
   const { path, remove } = scratchFolder("redis");
   const folder = join(path, "data");
   mkdirSync(folder);
   const certificates = tls ? makeCertificates(path) : undefined;
   const command = [
-    ...(sentinelConfig === undefined ? [] : [sentinelConfig]),
     ...(certificates === undefined ? ["--port", String(port)] : [
       ...["--port", "0", "--tls-port", String(port), "--tls-auth-clients", "no"],
       ...["--tls-cert-file", certificates.certFile, "--tls-key-file", certificates.keyFile],
       ...["--tls-ca-cert-file", certificates.caFile],
     ]),
     ...["--bind", "127.0.0.1", "--dir", folder, "--loglevel", "warning"],
-    ...(sentinelConfig === undefined ? ["--save", "", "--appendonly", "no"] : ["--sentinel"]),
+    ...["--save", "", "--appendonly", "no"],
+    ...(cluster ? ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"] : []),
     ...(password === undefined ? [] : ["--requirepass", password]),
     ...args,
   ];
-  const server = new RedisServer(port, command, { tls, password, ca: certificates?.ca }, remove);
-  await server.ready();
-  return server;
+  return new RedisServer(port, command, { tls, password, ca: certificates?.ca }, remove);
 }
 
 /** Starts a cluster of three primaries that share all slots. */
 export async function startRedisCluster(): Promise<RedisServer[]> {
-  // The bus of a node is 10,000 ports above it.
-  const ports = await freePorts(3, 50_000);
-  const nodes = await Promise.all(
-    ports.map((port) =>
-      startRedis({
-        port,
-        args: ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"],
-      })
-    ),
-  );
+  const nodes = await Promise.all([1, 2, 3].map(() => startRedis({ cluster: true })));
   const share = Math.ceil(16_384 / nodes.length);
   for (const [at, node] of nodes.entries()) {
     const last = Math.min((at + 1) * share, 16_384) - 1;
     await node.command("CLUSTER", "ADDSLOTSRANGE", String(at * share), String(last));
     await node.command("CLUSTER", "SET-CONFIG-EPOCH", String(at + 1));
-    if (at > 0) await node.command("CLUSTER", "MEET", "127.0.0.1", String(ports[0]));
+    if (at > 0) await node.command("CLUSTER", "MEET", "127.0.0.1", String(nodes[0]?.port));
   }
   const limit = Date.now() + START_LIMIT_MS;
   for (const node of nodes) {
@@ -157,6 +166,27 @@ export async function startRedisCluster(): Promise<RedisServer[]> {
     }
   }
   return nodes;
+}
+
+/** Starts a sentinel that watches over a server as "primary". */
+export async function startSentinel(primary: RedisServer): Promise<RedisServer> {
+  const { path, remove } = scratchFolder("sentinel");
+  const file = join(path, "sentinel.conf");
+  const port = await freePort();
+  const lines = [
+    `port ${port}`,
+    "bind 127.0.0.1",
+    `dir ${path}`,
+    "loglevel warning",
+    `sentinel monitor primary 127.0.0.1 ${primary.port} 1`,
+    "sentinel down-after-milliseconds primary 500",
+    "sentinel failover-timeout primary 2000",
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  const about = { tls: false, password: undefined, ca: undefined };
+  const sentinel = new RedisServer(port, [file, "--sentinel"], about, remove);
+  await sentinel.ready();
+  return sentinel;
 }
 
 /** Whether the program is on this machine. */
