@@ -49,6 +49,9 @@ export interface Attempt {
 /** Opens a connection, once. It throws what the client says, or a timeout. */
 export type Connect = (attempt: Attempt) => Promise<OpenConnection>;
 
+/** A server without TLS waits for the end of what it takes for a command. */
+const NO_TLS = "no TLS handshake";
+
 /** Topology is looked up again when a node has been away for so long, in milliseconds. */
 const TOPOLOGY_DELAY_MS = 500;
 
@@ -60,7 +63,7 @@ export function connectTo(target: RedisTarget, { tracking = false } = {}): Conne
       ? await findPrimary(target, attempt)
       : target.hosts[0] as Address;
     const client = createSingleClient(target, address, target, { tracking });
-    await openInTime(client, target.connectTimeout, attempt);
+    await openInTime(client, target, attempt);
     return watch(client, attempt);
   };
 }
@@ -73,7 +76,7 @@ export function connectToAny(target: RedisTarget): Connect {
     for (const address of target.hosts) {
       const client = createSingleClient(target, address, target);
       try {
-        await openInTime(client, target.connectTimeout, attempt);
+        await openInTime(client, target, attempt);
         return watch(client, attempt);
       } catch (error) {
         failure = error;
@@ -91,7 +94,7 @@ export function connectWith(
   return async (attempt) => {
     const client = await create();
     client.on("error", () => {});
-    await openInTime(client, connectTimeout, attempt);
+    await openInTime(client, { connectTimeout, tls: false }, attempt);
     return watch(client, attempt);
   };
 }
@@ -144,7 +147,11 @@ function common(target: RedisTarget, { username, password }: Credentials) {
 
 function socketOf(target: RedisTarget) {
   const { tls, tlsConfig, connectTimeout } = target;
-  return { connectTimeout, ...(tls && { ...tlsConfig as { ca?: Buffer }, tls: true as const }) };
+  // Later than ours, which knows more.
+  return {
+    connectTimeout: connectTimeout * 2,
+    ...(tls && { ...tlsConfig as { ca?: Buffer }, tls: true as const }),
+  };
 }
 
 // deno-lint-ignore explicit-function-return-type -- the client's own type, which has no short name
@@ -183,7 +190,7 @@ async function connectCluster(target: RedisTarget, attempt: Attempt): Promise<Op
     topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_DELAY_MS,
   });
   cluster.on("error", () => {});
-  await openInTime(cluster, target.connectTimeout, attempt);
+  await openInTime(cluster, target, attempt);
   return {
     connection: new ClusterConnection(cluster),
     client: undefined,
@@ -198,7 +205,7 @@ async function findPrimary(target: RedisTarget, attempt: Attempt): Promise<Addre
     const credentials = { username: target.sentinelUsername, password: target.sentinelPassword };
     const client = createSingleClient(target, address, credentials, { database: 0 });
     try {
-      await openInTime(client, target.connectTimeout, attempt);
+      await openInTime(client, target, attempt);
       const reply: unknown = await client.sendCommand([
         "SENTINEL",
         "GET-MASTER-ADDR-BY-NAME",
@@ -217,8 +224,8 @@ async function findPrimary(target: RedisTarget, attempt: Attempt): Promise<Addre
 
 /** The client's own limit ends with the TCP handshake: a server that hangs never greets. */
 function openInTime(
-  client: { connect(): Promise<unknown>; destroy(): void },
-  connectTimeout: number,
+  client: Pick<SingleClient, "connect" | "destroy" | "on">,
+  { connectTimeout, tls }: { readonly connectTimeout: number; readonly tls: boolean },
   { clock, signal }: Attempt,
 ): Promise<void> {
   signal.throwIfAborted();
@@ -235,8 +242,10 @@ function openInTime(
       cancelTimer();
       signal.removeEventListener("abort", onAbort);
     };
+    let isGreeting = !tls;
+    client.on("connect", () => isGreeting = true);
     const cancelTimer = clock.schedule(
-      () => giveUp(new Error("Connection timeout")),
+      () => giveUp(new Error(isGreeting ? "Connection timeout" : NO_TLS)),
       connectTimeout,
     );
     signal.addEventListener("abort", onAbort);

@@ -9,7 +9,7 @@ const TROUBLES: readonly (readonly [text: RegExp, reason: string])[] = [
     "the server's TLS certificate is not trusted: give its authority as 'tls.ca'",
   ],
   [
-    /wrong.version.number|packet length too long|InvalidMessage|InvalidContentType|ERR_SSL|EPROTO|http request|tls record|corrupt message/i,
+    /wrong.version.number|packet length too long|InvalidMessage|InvalidContentType|ERR_SSL|EPROTO|handshake|corrupt message/i,
     'the server does not speak TLS here: give a URL that begins with "redis://"',
   ],
   [/ECONNREFUSED|connection refused/i, "nothing listens at its address"],

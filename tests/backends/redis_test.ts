@@ -1,5 +1,5 @@
 import { after, before } from "node:test";
-import { createClient, createCluster } from "redis";
+import { createClient, createCluster, createSentinel } from "redis";
 import { createRedisBackend } from "../../backends/redis.ts";
 import type { BackendContext, CacheBackend } from "../../src/types.ts";
 import { backendSuite } from "../backend_suite.ts";
@@ -30,7 +30,11 @@ before(async () => {
   servers.push(plain, sentinel, secured, ...nodes);
   const client = createClient({ url: plain.url });
   const cluster = createCluster({ rootNodes: nodes.map(({ url }) => ({ url })) });
-  for (const given of [client, cluster]) {
+  const watched = createSentinel({
+    name: "primary",
+    sentinelRootNodes: [{ host: "127.0.0.1", port: sentinel.port }],
+  });
+  for (const given of [client, cluster, watched]) {
     given.on("error", () => {});
     await given.connect();
     clients.push(given);
@@ -46,6 +50,7 @@ before(async () => {
     "sentinels": { redisUrl: `redis+sentinel://127.0.0.1:${sentinel.port}/primary/1` },
     "a client": { client },
     "a client of a cluster": { client: cluster },
+    "a client of sentinels": { client: watched },
   });
 });
 
@@ -61,6 +66,7 @@ const FORMS = [
   "sentinels",
   "a client",
   "a client of a cluster",
+  "a client of sentinels",
 ];
 
 for (const form of FORMS) {
