@@ -37,7 +37,9 @@ export class RedisServer {
   readonly #command: readonly string[];
   readonly #password: string | undefined;
   readonly #remove: () => void;
-  #process: ChildProcess;
+  #process!: ChildProcess;
+  #ended!: Promise<void>;
+  #isOver = false;
 
   constructor(
     port: number,
@@ -51,7 +53,7 @@ export class RedisServer {
     this.#command = command;
     this.#password = password;
     this.#remove = remove;
-    this.#process = launch(command);
+    this.#launch();
   }
 
   /** Waits until it answers. */
@@ -60,7 +62,7 @@ export class RedisServer {
     while (true) {
       const reply = await this.command("PING").catch((error) => String(error));
       if (reply === "PONG" || /no password|WRONGPASS|NOAUTH/.test(String(reply))) return;
-      if (this.#process.exitCode !== null || Date.now() > limit) {
+      if (this.#isOver || Date.now() > limit) {
         throw new Error(`redis-server does not come up: ${String(reply)}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -80,25 +82,24 @@ export class RedisServer {
 
   /** Stops it in its tracks: connections stay, nothing is answered. */
   freeze(): void {
-    this.#process.kill("SIGSTOP");
+    this.#signal("SIGSTOP");
   }
 
   /** Lets it go on. */
   thaw(): void {
-    this.#process.kill("SIGCONT");
+    this.#signal("SIGCONT");
   }
 
   /** Kills it. Its data is gone. */
   async kill(): Promise<void> {
     this.#process.ref();
-    const ended = exited(this.#process);
-    this.#process.kill("SIGKILL");
-    await ended;
+    this.#signal("SIGKILL");
+    await this.#ended;
   }
 
   /** Starts it again on its port, empty. */
   async restart(): Promise<void> {
-    this.#process = launch(this.#command);
+    this.#launch();
     await this.ready();
   }
 
@@ -106,6 +107,30 @@ export class RedisServer {
   async stop(): Promise<void> {
     await this.kill();
     this.#remove();
+  }
+
+  #launch(): void {
+    const child = spawn("redis-server", this.#command, { stdio: ["ignore", "ignore", "inherit"] });
+    running.add(child);
+    this.#isOver = false;
+    this.#ended = new Promise((resolve) => {
+      const end = (): void => {
+        running.delete(child);
+        this.#isOver = true;
+        resolve();
+      };
+      child.once("exit", end).once("error", end);
+    });
+    // The test process must not wait for it.
+    child.unref();
+    this.#process = child;
+  }
+
+  /** Not by kill() of the child: Deno's takes one that was stopped for dead. */
+  #signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
+    const { pid } = this.#process;
+    if (this.#isOver || pid === undefined) return;
+    process.kill(pid, signal);
   }
 }
 
@@ -201,20 +226,5 @@ export function hasRedis(): boolean {
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const { pid } of running) if (pid !== undefined) process.kill(pid, "SIGKILL");
 });
-
-function launch(args: readonly string[]): ChildProcess {
-  const child = spawn("redis-server", args, { stdio: ["ignore", "ignore", "inherit"] });
-  running.add(child);
-  child.on("exit", () => running.delete(child));
-  child.on("error", () => running.delete(child));
-  // The test process must not wait for it.
-  child.unref();
-  return child;
-}
-
-function exited(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => child.once("exit", () => resolve()));
-}
