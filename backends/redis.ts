@@ -320,7 +320,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       send: (message, options) =>
         this.#running.run(options, () => {
           const call = this.#call("publish to", options);
-          return this.#store.send(names.channel, ["PUBLISH", names.channel, message], call);
+          return this.#store.call((to) => to.publish(names.channel, message), call);
         }),
       context: this.#context,
       sender: crypto.randomUUID(),

@@ -18,9 +18,14 @@ export interface RedisConnection {
   send(key: string, args: Argument[]): Promise<unknown>;
   /** Removes a stored key. @returns 1 when it was there. */
   remove(key: string): Promise<unknown>;
+  /** Hands a message to the listeners of a channel, in order. */
+  publish(channel: string, message: string): Promise<unknown>;
   /** Each server that holds keys. */
   servers(): Promise<readonly Send[]>;
 }
+
+/** Has a cluster's client send every message of a channel to the same node. */
+const PUBLISH_SCRIPT = "return redis.call('PUBLISH', KEYS[1], ARGV[1])";
 
 /** One server. */
 export class SingleConnection implements RedisConnection {
@@ -41,6 +46,10 @@ export class SingleConnection implements RedisConnection {
 
   remove(key: string): Promise<unknown> {
     return this.#client.sendCommand(["UNLINK", key], BYTES);
+  }
+
+  publish(channel: string, message: string): Promise<unknown> {
+    return this.#client.sendCommand(["PUBLISH", channel, message], BYTES);
   }
 
   servers(): Promise<readonly Send[]> {
@@ -70,6 +79,11 @@ export class ClusterConnection implements RedisConnection {
     return this.#cluster.sendCommand(key, false, ["PEXPIRE", key, "-1"], BYTES);
   }
 
+  publish(channel: string, message: string): Promise<unknown> {
+    const args = ["EVAL", PUBLISH_SCRIPT, "1", channel, message];
+    return this.#cluster.sendCommand(channel, false, args, BYTES);
+  }
+
   async servers(): Promise<readonly Send[]> {
     const clients = await Promise.all(
       this.#cluster.masters.map((node) => this.#cluster.nodeClient(node)),
@@ -97,6 +111,10 @@ export class SentinelConnection implements RedisConnection {
 
   remove(key: string): Promise<unknown> {
     return this.#client.sendCommand(false, ["UNLINK", key], BYTES);
+  }
+
+  publish(channel: string, message: string): Promise<unknown> {
+    return this.#client.sendCommand(false, ["PUBLISH", channel, message], BYTES);
   }
 
   servers(): Promise<readonly Send[]> {

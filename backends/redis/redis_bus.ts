@@ -119,6 +119,8 @@ export class RedisBus implements InvalidationBus {
     await client.subscribe(names.channel, this.#receive);
     if (tracking) {
       client.on("invalidate", (stored: unknown) => this.#changed(stored));
+      // The client has turned on the other mode, in which the server tells only of what was read.
+      await client.sendCommand(["CLIENT", "TRACKING", "OFF"]);
       await client.sendCommand(
         ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", names.entryPrefix, "NOLOOP"],
       );
