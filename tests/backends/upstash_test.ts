@@ -1,6 +1,7 @@
 import { after, before } from "node:test";
+import { Redis } from "@upstash/redis";
 import { createUpstashBackend } from "../../backends/upstash.ts";
-import type { CacheBackend } from "../../src/types.ts";
+import type { BackendContext, CacheBackend } from "../../src/types.ts";
 import { backendSuite } from "../backend_suite.ts";
 import { type RedisServer, startRedis } from "../servers/redis_server.ts";
 import { startUpstashBridge, type UpstashBridge } from "../servers/upstash_bridge.ts";
@@ -21,19 +22,19 @@ after(async () => {
   await server.stop();
 });
 
-const config = () => ({
-  url: bridge.url,
-  token: bridge.token,
-  expiryGrace: GRACE,
-  maxRequestBytes: "10MB",
-});
+const forms = {
+  "a URL": () => ({ url: bridge.url, token: bridge.token }),
+  "a client": () => ({ client: new Redis({ url: bridge.url, token: bridge.token }) }),
+};
 
-backendSuite("UpstashBackend", (context) => {
-  const prefix = `suite:${++opened}`;
-  const backend = createUpstashBackend({ ...config(), prefix }, context);
-  prefixes.set(backend, prefix);
-  return backend;
-}, {
-  reopen: (closed, context) =>
-    createUpstashBackend({ ...config(), prefix: prefixes.get(closed) }, context),
-});
+for (const [form, address] of Object.entries(forms)) {
+  const open = (prefix: string, context: BackendContext): CacheBackend => {
+    const config = { ...address(), prefix, expiryGrace: GRACE, maxRequestBytes: "10MB" };
+    const backend = createUpstashBackend(config, context);
+    prefixes.set(backend, prefix);
+    return backend;
+  };
+  backendSuite(`UpstashBackend over ${form}`, (context) => open(`suite:${++opened}`, context), {
+    reopen: (closed, context) => open(prefixes.get(closed) as string, context),
+  });
+}
