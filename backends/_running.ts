@@ -1,5 +1,8 @@
 import { CacheError } from "../src/errors.ts";
-import type { OperationOptions } from "../src/types.ts";
+import type { Clock, OperationOptions } from "../src/types.ts";
+
+/** A server that hangs must not keep a program from its end; milliseconds. */
+const CLOSE_LIMIT_MS = 5000;
 
 /** Counts the operations of a backend, so that closing can wait for them. */
 export class Running {
@@ -46,10 +49,16 @@ export class Running {
     }
   }
 
-  /** Refuses what comes from now on. @returns a promise of the end of what is under way. */
-  close(): Promise<void> {
+  /** Refuses what comes from now on. @returns a promise that waits up to five seconds for what is under way. */
+  close(clock: Clock): Promise<void> {
     this.#isClosed = true;
     if (this.#count === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle = resolve);
+    return new Promise((resolve) => {
+      const cancel = clock.schedule(resolve, CLOSE_LIMIT_MS, true);
+      this.#onIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 }

@@ -50,7 +50,7 @@ import { busConnect } from "./redis/bus_connect.ts";
 import { connectTo } from "./redis/connect.ts";
 import { bytesOfReply, type CallOptions, ownBytes, RedisStore } from "./redis/redis_store.ts";
 
-export type { RedisConfig, RedisTlsConfig } from "./redis/redis_config.ts";
+export type { RedisClient, RedisConfig, RedisTlsConfig } from "./redis/redis_config.ts";
 export type {
   ByteReplies,
   RedisClientLike,
@@ -60,9 +60,6 @@ export type {
 
 /** Keys of one round trip. */
 const BATCH_KEYS = 1000;
-
-/** Milliseconds that closing waits for answers. */
-const CLOSE_LIMIT_MS = 5000;
 
 interface Write {
   readonly send: (connection: RedisConnection) => Promise<unknown>;
@@ -339,22 +336,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   /** Waits up to five seconds for what is under way, and disconnects. A client that was given stays open. */
   close(): Promise<void> {
-    this.#closing ??= this.#drain();
+    this.#closing ??= this.#running.close(this.#context.clock).then(() => this.#link?.close());
     return this.#closing;
-  }
-
-  #drain(): Promise<void> {
-    return new Promise((resolve) => {
-      let cancel: (() => void) | undefined;
-      const end = (): void => {
-        cancel?.();
-        this.#link?.close();
-        resolve();
-      };
-      const idle = this.#running.close();
-      cancel = this.#context.clock.schedule(end, CLOSE_LIMIT_MS);
-      idle.then(end);
-    });
   }
 
   #call(verb: string, options: OperationOptions | undefined, key?: string): CallOptions {

@@ -11,7 +11,7 @@
  * await using cache = await CacheManager.open({
  *   backends: [
  *     { type: "memory", maxSizeMb: 16 },
- *     { type: "upstash", url: "https://name.upstash.io", token: "…", prefix: "app" },
+ *     { type: "upstash", url: "https://name.upstash.io", token: "a-token", prefix: "app" },
  *   ],
  * });
  * await cache.set("key", { any: "value" }, { ttl: "1h" });
@@ -45,13 +45,14 @@ import { type UpstashCommand, UpstashPipe } from "./upstash/upstash_pipe.ts";
 import { type CallOptions, UpstashStore } from "./upstash/upstash_store.ts";
 import * as commands from "./upstash/commands.ts";
 
-export type { UpstashClientLike, UpstashConfig } from "./upstash/upstash_config.ts";
+export type {
+  UpstashClientLike,
+  UpstashConfig,
+  UpstashPipelineLike,
+} from "./upstash/upstash_config.ts";
 
 /** Keys of one request. */
 const BATCH_KEYS = 500;
-
-/** Milliseconds that closing waits for answers. */
-const CLOSE_LIMIT_MS = 5000;
 
 const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
 
@@ -290,15 +291,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
 
   /** Waits up to five seconds for what is under way. */
   close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      let cancel: (() => void) | undefined;
-      const idle = this.#running.close();
-      cancel = this.#context.clock.schedule(resolve, CLOSE_LIMIT_MS);
-      idle.then(() => {
-        cancel?.();
-        resolve();
-      });
-    });
+    this.#closing ??= this.#running.close(this.#context.clock);
     return this.#closing;
   }
 

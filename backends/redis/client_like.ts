@@ -3,8 +3,8 @@ import { RESP_TYPES } from "redis";
 
 /** Asks for bytes where Redis has strings. */
 export interface ByteReplies {
-  /** Types of replies and what they become. */
-  readonly typeMapping: { readonly [RESP_TYPES.BLOB_STRING]: typeof Buffer };
+  /** What types of replies, by their number, become. */
+  readonly typeMapping: Readonly<Record<number, typeof Buffer>>;
 }
 
 /** Given with every command. */

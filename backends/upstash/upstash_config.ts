@@ -1,9 +1,33 @@
-import type { Redis } from "@upstash/redis";
 import { ConfigReader, type RawConfig } from "../../src/config.ts";
 import { StoredNames } from "../_stored_key.ts";
 
 /** What is used of a client of the `@upstash/redis` package. */
-export type UpstashClientLike = Pick<Redis, "pipeline">;
+export interface UpstashClientLike {
+  /** Begins a request. */
+  pipeline(): UpstashPipelineLike;
+}
+
+/** What is used of its requests. */
+export interface UpstashPipelineLike {
+  /** Reads a value. */
+  get(key: string): unknown;
+  /** Reads values. */
+  mget(...keys: string[]): unknown;
+  /** Reads a part of a value. */
+  getrange(key: string, start: number, end: number): unknown;
+  /** Stores a value, for some milliseconds or for ever. */
+  set(key: string, value: string, options?: { px: number }): unknown;
+  /** Removes values. */
+  unlink(...keys: string[]): unknown;
+  /** Walks the keys. */
+  scan(cursor: string, options: { match: string; count: number }): unknown;
+  /** Runs a script. */
+  eval(script: string, keys: string[], args: string[]): unknown;
+  /** Tells the listeners of a channel. */
+  publish(channel: string, message: string): unknown;
+  /** Sends the request. Each reply has a result or an error. */
+  exec(options: { keepErrors: true }): Promise<readonly unknown[]>;
+}
 
 /** Config of an Upstash backend. */
 export interface UpstashConfig {

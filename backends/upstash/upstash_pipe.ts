@@ -1,15 +1,11 @@
-import type { Redis } from "@upstash/redis";
 import { CacheError } from "../../src/errors.ts";
 import type { Clock } from "../../src/types.ts";
-import type { UpstashClientLike } from "./upstash_config.ts";
-
-/** Commands of one request, as the client makes them. */
-export type Pipeline = ReturnType<Redis["pipeline"]>;
+import type { UpstashClientLike, UpstashPipelineLike } from "./upstash_config.ts";
 
 /** One command. */
 export interface UpstashCommand {
   /** Adds it to a request. */
-  readonly add: (pipeline: Pipeline) => unknown;
+  readonly add: (pipeline: UpstashPipelineLike) => unknown;
   /** About the bytes that it takes of a request. */
   readonly bytes: number;
   /** The stored key that it changes. Requests overtake one another: no two of them change the same. */
@@ -43,6 +39,11 @@ interface Waiting {
   readonly signal: AbortSignal | undefined;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Reply {
+  readonly result?: unknown;
+  readonly error?: string | undefined;
 }
 
 /** Commands in one request. */
@@ -157,7 +158,7 @@ export class UpstashPipe {
 
   #exchange(
     batch: readonly Waiting[],
-  ): Promise<readonly { readonly result?: unknown; readonly error?: string }[]> {
+  ): Promise<readonly Reply[]> {
     const { client, aim, clock, requestTimeout, backend } = this.#options;
     const pipeline = client.pipeline();
     for (const { command } of batch) command.add(pipeline);
@@ -179,7 +180,7 @@ export class UpstashPipe {
       aim(undefined);
       answer.then((replies) => {
         cancel();
-        resolve(Array.isArray(replies) ? replies : []);
+        resolve(Array.isArray(replies) ? replies as Reply[] : []);
       }, (error) => {
         cancel();
         reject(error);

@@ -41,7 +41,11 @@ export class BroadcastChannelBus implements InvalidationBus {
   #channel: BroadcastChannel | undefined;
   #isClosed = false;
 
-  /** @throws {RangeError} when `sender` is empty or too long. */
+  /**
+   * Creates a bus; the first use opens the channel.
+   *
+   * @throws {RangeError} when `sender` is empty or too long.
+   */
   constructor(options: BroadcastChannelBusOptions = {}) {
     const { channel = "strata", sender = crypto.randomUUID(), onHostile = () => {} } = options;
     if (!isSender(sender)) {
