@@ -48,7 +48,7 @@ import { RedisLockProvider } from "./redis/redis_lock_provider.ts";
 import { RedisBus } from "./redis/redis_bus.ts";
 import { busConnect } from "./redis/bus_connect.ts";
 import { connectTo } from "./redis/connect.ts";
-import { bytesOfReply, type CallOptions, ownBytes, RedisStore } from "./redis/redis_store.ts";
+import { bytesOfReply, type CallOptions, frameOf, RedisStore } from "./redis/redis_store.ts";
 
 export type { RedisClient, RedisConfig, RedisTlsConfig } from "./redis/redis_config.ts";
 export type {
@@ -146,12 +146,10 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     const stored = this.#names.entry(key);
     const signal = options?.signal;
     try {
-      const answer = this.#store.read(stored);
-      if (answer === undefined || signal !== undefined) {
+      const answer = signal === undefined ? this.#store.read(stored) : undefined;
+      if (answer === undefined) {
         const call = this.#call("read from", options, key);
-        const start = (connection: RedisConnection): Promise<unknown> =>
-          answer ?? connection.send(stored, ["GET", stored]);
-        return this.#entry(key, await this.#store.call(start, call));
+        return this.#entry(key, await this.#store.send(stored, ["GET", stored], call));
       }
       const reply = await answer;
       this.#store.heard();
@@ -378,7 +376,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   #entry(key: string, reply: unknown): CacheEntry | undefined {
     const bytes = bytesOfReply(reply);
-    return bytes === undefined ? undefined : this.#frames.entry(key, ownBytes(bytes));
+    return bytes === undefined ? undefined : this.#frames.entry(key, frameOf(bytes));
   }
 
   #missIfForeign(key: string, error: unknown): undefined {

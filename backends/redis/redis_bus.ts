@@ -150,8 +150,7 @@ export class RedisBus implements InvalidationBus {
   /** A connection may be dead, or a server hang, without anybody being told. */
   #beat(client: SingleClient): void {
     let isAnswered = false;
-    const answered = (): void => void (isAnswered = true);
-    client.sendCommand(["PING"]).then(answered, answered);
+    client.sendCommand(["PING"]).then(() => isAnswered = true, NOTHING);
     this.#cancelHeartbeat = this.#options.context.clock.schedule(() => {
       if (this.#client !== client) return;
       if (isAnswered) this.#beat(client);

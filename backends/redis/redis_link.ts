@@ -59,9 +59,9 @@ export class RedisLink implements ConnectionSource {
    * @throws {CacheError} `"unavailable"` while there is none, at once but for the first use.
    */
   connection(): RedisConnection | Promise<RedisConnection> {
-    if (this.#open?.connection.isReady === true) {
-      this.#checkSilence();
-      if (this.#open !== undefined) return this.#open.connection;
+    if (this.#open !== undefined) {
+      if (this.#open.connection.isReady && !this.#isSilent()) return this.#open.connection;
+      this.reset();
     }
     if (this.#first !== undefined) return this.#first;
     if (this.#failure === undefined && !this.#closing.signal.aborted) {
@@ -94,7 +94,7 @@ export class RedisLink implements ConnectionSource {
   /** Gives the connection up and opens another. */
   reset(): void {
     const open = this.#open;
-    if (open?.client === undefined) return;
+    if (open === undefined) return;
     this.#open = undefined;
     open.destroy();
     this.#lost(new Error("Socket closed"));
@@ -124,20 +124,25 @@ export class RedisLink implements ConnectionSource {
   async #attempt(): Promise<RedisConnection> {
     const { connect, clock, random } = this.#options;
     const { signal } = this.#closing;
+    // Lost before anybody used it.
+    let early: Error | undefined;
     try {
       const open = await connect({
         clock,
         random,
         signal,
         onLost: (error) => {
+          early = error;
           if (this.#open !== open) return;
           this.#open = undefined;
           this.#lost(error);
         },
       });
       try {
-        for (const observer of [...this.#observers]) await observer.connected(open);
+        // Whoever comes to observe meanwhile is told too.
+        for (const observer of this.#observers) await observer.connected(open);
         signal.throwIfAborted();
+        if (early !== undefined) throw early;
       } catch (error) {
         open.destroy();
         throw error;
@@ -158,16 +163,17 @@ export class RedisLink implements ConnectionSource {
     const isNews = this.#failure === undefined;
     if (this.#closing.signal.aborted) return failure;
     this.#failure = failure;
-    if (isNews) { for (const observer of [...this.#observers]) observer.lost(failure); }
+    if (isNews) [...this.#observers].forEach((observer) => observer.lost(failure));
     this.#cancelRetry = clock.schedule(() => {
       this.#attempt().catch(NOTHING);
     }, backOff(this.#failures++, random));
     return failure;
   }
 
-  #checkSilence(): void {
-    if (this.#silentSince === 0) return;
-    if (this.#options.clock.recent() - this.#silentSince > SILENCE_LIMIT_MS) this.reset();
+  /** A cluster is never silent as a whole: its nodes are many. */
+  #isSilent(): boolean {
+    return this.#silentSince !== 0 && this.#open?.client !== undefined &&
+      this.#options.clock.recent() - this.#silentSince > SILENCE_LIMIT_MS;
   }
 }
 

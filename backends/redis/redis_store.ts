@@ -134,16 +134,20 @@ export function bytesOfReply(reply: unknown): Uint8Array | undefined {
   return Buffer.isBuffer(reply) ? reply : undefined;
 }
 
+/** Where the header of a frame has the ids of serializer and codec. */
+const SERIALIZER_AT = 5;
+const CODEC_AT = 6;
+
 /**
- * The bytes of a frame in a buffer of its own. Replies are views of what the
- * socket read, at any offset: a vector over them could not be a view, and would
- * keep all of that in memory.
+ * The bytes of a frame. Replies are views of what the socket read, at any
+ * offset and side by side. A binary value becomes a view of its frame, so that
+ * one gets a buffer of its own: its user may transfer it. Of other values the
+ * bytes are only read.
  */
-export function ownBytes(reply: Uint8Array): Uint8Array {
-  const { buffer, byteOffset, byteLength } = reply;
-  return byteOffset === 0 && buffer.byteLength === byteLength
-    ? new Uint8Array(buffer)
-    : new Uint8Array(reply);
+export function frameOf(reply: Uint8Array): Uint8Array {
+  return reply[SERIALIZER_AT] === 0 && reply[CODEC_AT] === 0
+    ? new Uint8Array(reply)
+    : new Uint8Array(reply.buffer, reply.byteOffset, reply.byteLength);
 }
 
 function isReadonlyReply(error: unknown): boolean {
