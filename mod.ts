@@ -93,3 +93,18 @@ export type {
   QueryResultStore,
   Search,
 } from "./src/query_result_cache.ts";
+
+export { BroadcastChannelBus } from "./src/coordination/broadcast_channel_bus.ts";
+export type { BroadcastChannelBusOptions } from "./src/coordination/broadcast_channel_bus.ts";
+export type {
+  Invalidation,
+  InvalidationBus,
+  InvalidationBusSource,
+  InvalidationListener,
+} from "./src/coordination/invalidation_bus.ts";
+export type {
+  AcquireOptions,
+  Lock,
+  LockProvider,
+  LockProviderSource,
+} from "./src/coordination/lock_provider.ts";

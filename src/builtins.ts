@@ -25,6 +25,12 @@ export const BUILTIN_BACKENDS: Readonly<Record<string, Builtin<BackendFactory>>>
   filesystem: {
     load: async () => (await import("../backends/filesystem.ts")).createFilesystemBackend,
   },
+  redis: {
+    load: async () => (await import("../backends/redis.ts")).createRedisBackend,
+  },
+  upstash: {
+    load: async () => (await import("../backends/upstash.ts")).createUpstashBackend,
+  },
 };
 
 /** The codecs that a config or a frame can name without registering them. */

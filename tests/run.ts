@@ -1,7 +1,7 @@
 /*
  * Runs every test file on every runtime: deno task test [options] [part of a file name ...]
  *
- *   --embedded            leave out the suites that need a server (tests/servers)
+ *   --embedded            leave out the suites that start a server (tests/servers)
  *   --runtime NAME        only on deno, bun or node; may be repeated
  *   --filter TEXT         only files whose path contains the text; may be repeated
  *
@@ -14,6 +14,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findRuntime, RUNTIME_NAMES, type RuntimeName } from "./run/runtimes.ts";
+import { needsServer, provideServers } from "./run/servers.ts";
 import { runCommand } from "./run/spawn.ts";
 import { runSuite, type SuiteResult } from "./run/suite.ts";
 
@@ -37,18 +38,29 @@ const runtimes = values.runtime.map((name): RuntimeName => {
 });
 
 const wanted = [...positionals, ...values.filter];
-const files = globSync("tests/**/*_test.ts")
+const found = globSync("tests/**/*_test.ts")
   .filter((file) => wanted.length === 0 || wanted.some((text) => file.includes(text)))
-  .filter((file) => !(values.embedded && file.startsWith("tests/servers/")))
   .sort();
+const served = found.filter(needsServer);
+const trouble = values.embedded || served.length === 0 ? undefined : await provideServers();
+const leftOut = values.embedded || trouble !== undefined ? served : [];
+const files = found.filter((file) => !leftOut.includes(file));
 
 let passed = 0;
 let failed = 0;
 
-if (files.length === 0) {
+if (leftOut.length > 0) {
+  console.log(`Not run, since they start a server:\n  ${leftOut.join("\n  ")}\n`);
+}
+if (trouble !== undefined) {
+  console.log(`The servers cannot be had: ${trouble}\n`);
+  failed += served.length;
+}
+
+if (found.length === 0) {
   console.log(`No test file matches ${wanted.join(", ")}`);
   failed++;
-} else {
+} else if (files.length > 0) {
   // A fresh clone has no node_modules, and only Deno knows how to make it.
   const install = await runCommand([process.execPath, "install", "--quiet"]);
   if (install.code !== 0) console.log(`deno install failed\n${install.output.trim()}\n`);

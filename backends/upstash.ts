@@ -1,0 +1,370 @@
+/**
+ * A tier in Upstash Redis, over its REST API: for functions and workers that
+ * keep no connections.
+ *
+ * @module
+ *
+ * @example
+ * ```ts no-eval
+ * import { CacheManager } from "@strata/cache";
+ *
+ * await using cache = await CacheManager.open({
+ *   backends: [
+ *     { type: "memory", maxSizeMb: 16 },
+ *     { type: "upstash", url: "https://name.upstash.io", token: "a-token", prefix: "app" },
+ *   ],
+ * });
+ * await cache.set("key", { any: "value" }, { ttl: "1h" });
+ * ```
+ */
+
+import { systemClock } from "../src/clock.ts";
+import { show } from "../src/config.ts";
+import type {
+  InvalidationBus,
+  InvalidationBusSource,
+} from "../src/coordination/invalidation_bus.ts";
+import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
+import type { CacheEntry } from "../src/entry/entry.ts";
+import { CacheError, isCacheError } from "../src/errors.ts";
+import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import type { Random } from "./_back_off.ts";
+import { batches } from "./_batches.ts";
+import { FrameReader } from "./_frames.ts";
+import { Running } from "./_running.ts";
+import { ScriptLocks } from "./_script_locks.ts";
+import { base64Length, fromBase64, toBase64 } from "./upstash/base64.ts";
+import { UpstashBus } from "./upstash/upstash_bus.ts";
+import { createUpstashClient } from "./upstash/upstash_client.ts";
+import {
+  readUpstashConfig,
+  type UpstashConfig,
+  type UpstashSettings,
+} from "./upstash/upstash_config.ts";
+import { type UpstashCommand, UpstashPipe } from "./upstash/upstash_pipe.ts";
+import { type CallOptions, UpstashStore } from "./upstash/upstash_store.ts";
+import * as commands from "./upstash/commands.ts";
+
+export type {
+  UpstashClientLike,
+  UpstashConfig,
+  UpstashPipelineLike,
+} from "./upstash/upstash_config.ts";
+
+/** Keys of one request. */
+const BATCH_KEYS = 500;
+
+const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
+
+/**
+ * Opens an Upstash backend. Nothing is sent before the first operation.
+ *
+ * @param config as {@linkcode UpstashConfig} says.
+ * @param context clock and listener.
+ * @throws {TypeError} when a field is unknown or of a wrong type.
+ * @throws {RangeError} when a number is out of range.
+ */
+export function createUpstashBackend(
+  config: Readonly<Record<string, unknown>>,
+  context: BackendContext,
+): UpstashBackend {
+  return new UpstashBackend(config, context);
+}
+
+/**
+ * Keeps frames as base64 in Upstash, each with its own expiry. What is asked
+ * for in one turn travels in one request.
+ */
+export class UpstashBackend implements CacheBackend, InvalidationBusSource, LockProviderSource {
+  /** Names the tier in statistics, events and errors. */
+  readonly name: string;
+  readonly #context: BackendContext;
+  readonly #random: Random;
+  readonly #settings: UpstashSettings;
+  readonly #store: UpstashStore;
+  readonly #frames: FrameReader;
+  readonly #running: Running;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Creates a backend, without sending anything.
+   *
+   * @param config where the database is, and limits.
+   * @param context clock and listener; the system's clock and none when it is not given.
+   * @param random spreads attempts to connect; from 0 up to 1.
+   * @throws {TypeError} when a field is unknown or of a wrong type.
+   * @throws {RangeError} when a number is out of range.
+   */
+  constructor(
+    config: Readonly<Record<string, unknown>> | UpstashConfig,
+    context: BackendContext = STANDALONE_CONTEXT,
+    random: Random = Math.random,
+  ) {
+    const settings = readUpstashConfig(config as Readonly<Record<string, unknown>>);
+    const { name, client, address } = settings;
+    this.name = name;
+    this.#context = context;
+    this.#random = random;
+    this.#settings = settings;
+    this.#frames = new FrameReader(name, context);
+    this.#running = new Running(name);
+    const pipe = new UpstashPipe({
+      ...settings,
+      backend: name,
+      clock: context.clock,
+      ...(client === undefined
+        ? createUpstashClient(address as { url: string; token: string })
+        : { client, aim: () => {} }),
+    });
+    this.#store = new UpstashStore(name, pipe);
+  }
+
+  /** Reads one entry. */
+  get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined> {
+    return this.#running.run(options, async () => {
+      const stored = this.#settings.names.entry(key);
+      const call = this.#call("read from", options, key);
+      try {
+        const [reply] = await this.#store.send([commands.get(stored)], call);
+        return this.#entry(key, reply);
+      } catch (error) {
+        if (!isCacheError(error, "corrupt")) throw error;
+        this.#frames.corrupt(key, error);
+        return undefined;
+      }
+    });
+  }
+
+  /**
+   * Stores one entry; the database drops it when it may not even be served stale any more.
+   *
+   * @returns `false` when it does not fit into a request.
+   */
+  async set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
+    if (entry.key !== key) {
+      throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
+    }
+    const [isStored] = await this.#setAll([entry], this.#call("write to", options, key), options);
+    return isStored === true;
+  }
+
+  /** Removes one entry. */
+  delete(key: string, options?: OperationOptions): Promise<boolean> {
+    return this.#running.run(options, async () => {
+      const call = this.#call("delete from", options, key);
+      return await this.#remove([this.#settings.names.entry(key)], call) === 1;
+    });
+  }
+
+  /** Tells whether a read would hit, by the header alone. */
+  exists(key: string, options?: OperationOptions): Promise<boolean> {
+    return this.#running.run(options, async () => {
+      const call = this.#call("read from", options, key);
+      const [isLive] = await this.#liveness([this.#settings.names.entry(key)], call);
+      return isLive === true;
+    });
+  }
+
+  /** Removes the entries whose keys match a glob, or all of this prefix. */
+  clear(pattern?: string, options?: OperationOptions): Promise<number> {
+    return this.#running.run(options, async () => {
+      const { names } = this.#settings;
+      const call = this.#call("clear", options);
+      const { match, matches } = names.scan(pattern);
+      let removed = 0;
+      for await (const page of this.#store.scan(match, call)) {
+        const doomed = page.filter((stored) => {
+          const key = names.key(stored);
+          return key !== undefined && matches(key);
+        });
+        if (doomed.length > 0) removed += await this.#remove(doomed, call);
+      }
+      return removed;
+    });
+  }
+
+  /** Reads many in one request, by five hundred keys. */
+  getMany(
+    keys: readonly string[],
+    options?: OperationOptions,
+  ): Promise<(CacheEntry | undefined)[]> {
+    return this.#running.run(options, async () => {
+      const call = this.#call("read from", options);
+      const entries: (CacheEntry | undefined)[] = [];
+      for (const batch of batches(keys, BATCH_KEYS)) {
+        const stored = batch.map((key) => this.#settings.names.entry(key));
+        const [reply] = await this.#store.send([commands.getAll(stored)], call);
+        const values = Array.isArray(reply) ? reply : [];
+        for (const [at, key] of batch.entries()) entries.push(this.#entry(key, values[at]));
+      }
+      return entries;
+    });
+  }
+
+  /** Stores many, in as few requests as their size allows. */
+  setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
+    return this.#setAll(entries, this.#call("write to", options), options);
+  }
+
+  /** Removes many in one request, by five hundred keys. */
+  deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number> {
+    return this.#running.run(options, async () => {
+      const call = this.#call("delete from", options);
+      const stored = [...new Set(keys)].map((key) => this.#settings.names.entry(key));
+      return await this.#remove(stored, call);
+    });
+  }
+
+  /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
+  async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
+    this.#running.begin(options);
+    const { names } = this.#settings;
+    const call = this.#call("list keys of", options);
+    const { match, matches } = names.scan(pattern);
+    // A scan may find a key twice.
+    const seen = new Set<string>();
+    for await (const page of this.#store.scan(match, call)) {
+      const found: { key: string; stored: string }[] = [];
+      for (const stored of page) {
+        const key = names.key(stored);
+        if (key === undefined || seen.has(stored) || !matches(key)) continue;
+        seen.add(stored);
+        found.push({ key, stored });
+      }
+      const liveness = await this.#liveness(found.map(({ stored }) => stored), call);
+      for (const [at, { key }] of found.entries()) {
+        if (liveness[at] !== true) continue;
+        yield key;
+        this.#running.begin(options);
+      }
+    }
+  }
+
+  /** Reports what is known here; the database counts all prefixes together. */
+  // deno-lint-ignore require-await -- rejects instead of throwing
+  async getStats(): Promise<BackendStats> {
+    this.#running.begin(undefined);
+    return { corruptions: this.#frames.corruptions };
+  }
+
+  /**
+   * Makes a bus over the same database.
+   *
+   * @throws {TypeError} when there is a client, but no `url` and `token`.
+   */
+  createInvalidationBus(): InvalidationBus {
+    this.#running.begin(undefined);
+    const { name, names, address } = this.#settings;
+    if (address === undefined) {
+      throw new TypeError("Cannot open bus: it needs 'url' and 'token' besides 'client'");
+    }
+    return new UpstashBus({
+      name,
+      address,
+      channel: names.channel,
+      context: this.#context,
+      random: this.#random,
+      sender: crypto.randomUUID(),
+      send: (message, options) =>
+        this.#running.run(options, () =>
+          this.#store.send(
+            [commands.publish(names.channel, message)],
+            this.#call("publish to", options),
+          )),
+    });
+  }
+
+  /** Makes a provider of locks over the same database. */
+  createLockProvider(): LockProvider {
+    this.#running.begin(undefined);
+    return new ScriptLocks(
+      this.name,
+      this.#settings.names,
+      (script, keys, args, options) =>
+        this.#running.run(options, async () => {
+          const command = commands.evaluate(script, keys, args);
+          const [reply] = await this.#store.send([command], this.#call("lock in", options));
+          return reply;
+        }),
+    );
+  }
+
+  /** Waits up to five seconds for what is under way. */
+  close(): Promise<void> {
+    this.#closing ??= this.#running.close(this.#context.clock);
+    return this.#closing;
+  }
+
+  #call(verb: string, options: OperationOptions | undefined, key?: string): CallOptions {
+    return { action: `Cannot ${verb} Upstash`, key, signal: options?.signal };
+  }
+
+  #setAll(
+    entries: readonly CacheEntry[],
+    call: CallOptions,
+    options: OperationOptions | undefined,
+  ): Promise<boolean[]> {
+    return this.#running.run(options, async () => {
+      const encoded = entries.map((entry) => entry.encode());
+      // Frames that are there at once must not be overtaken by a delete that is begun later.
+      const frames = encoded.some((frame) => frame instanceof Promise)
+        ? await Promise.all(encoded)
+        : encoded as Uint8Array[];
+      options?.signal?.throwIfAborted();
+      const writes = entries.map((entry, at) => this.#write(entry, frames[at] as Uint8Array));
+      await this.#store.send(writes.map(({ command }) => command), call);
+      return writes.map(({ isStored }) => isStored);
+    });
+  }
+
+  #write(entry: CacheEntry, frame: Uint8Array): { command: UpstashCommand; isStored: boolean } {
+    const { names, maxRequestBytes, expiryGrace } = this.#settings;
+    const stored = names.entry(entry.key);
+    const left = Math.ceil(entry.staleUntil - this.#context.clock.now());
+    // From now, by the server's clock, so that it need not agree with ours.
+    const write = commands.set(
+      stored,
+      () => toBase64(frame),
+      base64Length(frame.length),
+      left + expiryGrace,
+    );
+    const isStored = write.bytes <= maxRequestBytes;
+    // Neither a value that is too large nor one that is over leaves an older one behind.
+    return { command: isStored && left > 0 ? write : commands.unlink(stored), isStored };
+  }
+
+  async #liveness(stored: readonly string[], call: CallOptions): Promise<boolean[]> {
+    const headers = await this.#store.send(stored.map(commands.getHeader), call);
+    return headers.map((header) => this.#isLive(header));
+  }
+
+  /** Removes stored keys. @returns how many held a live entry. */
+  async #remove(stored: readonly string[], call: CallOptions): Promise<number> {
+    let removed = 0;
+    for (const batch of batches(stored, BATCH_KEYS)) {
+      // Each header together with its removal, and before it.
+      const pairs = batch.flatMap((key) => [
+        { ...commands.getHeader(key), writes: key },
+        commands.unlink(key),
+      ]);
+      const replies = await this.#store.send(pairs, call);
+      for (let at = 0; at < replies.length; at += 2) {
+        if (this.#isLive(replies[at]) && Number(replies[at + 1]) === 1) removed++;
+      }
+    }
+    return removed;
+  }
+
+  #isLive(header: unknown): boolean {
+    const bytes = typeof header === "string" && header !== "" ? fromBase64(header) : undefined;
+    return bytes !== undefined && this.#frames.isLive(bytes);
+  }
+
+  #entry(key: string, reply: unknown): CacheEntry | undefined {
+    if (reply === null || reply === undefined) return undefined;
+    const bytes = typeof reply === "string" ? fromBase64(reply) : undefined;
+    if (bytes !== undefined) return this.#frames.entry(key, bytes);
+    this.#frames.corrupt(key, new CacheError("corrupt", "Cannot decode frame: it is no base64"));
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
+import { base64Length } from "./base64.ts";
+import type { UpstashCommand } from "./upstash_pipe.ts";
+
+/** What a command has besides its keys and values, as JSON. */
+export const COMMAND_BYTES = 64;
+
+/** The header of a frame as base64 is in the first so many characters. */
+const LAST_HEADER_CHARACTER = base64Length(FRAME_HEADER_BYTES) - 1;
+
+/** Reads one value. */
+export function get(stored: string): UpstashCommand {
+  return { add: (pipeline) => pipeline.get(stored), bytes: sizeOf(stored) };
+}
+
+/** Reads many values; it counts as one command. */
+export function getAll(stored: readonly string[]): UpstashCommand {
+  return {
+    add: (pipeline) => pipeline.mget(...stored),
+    bytes: stored.reduce((sum, key) => sum + sizeOf(key), 0),
+  };
+}
+
+/** Reads as much of a value as the header of a frame takes. */
+export function getHeader(stored: string): UpstashCommand {
+  return {
+    add: (pipeline) => pipeline.getrange(stored, 0, LAST_HEADER_CHARACTER),
+    bytes: sizeOf(stored),
+    nullIfWrongType: true,
+  };
+}
+
+/** Stores a value of base64 text for some milliseconds, or for ever. */
+export function set(
+  stored: string,
+  text: () => string,
+  length: number,
+  px: number,
+): UpstashCommand {
+  return {
+    add: (pipeline) =>
+      px === Infinity ? pipeline.set(stored, text()) : pipeline.set(stored, text(), { px }),
+    bytes: sizeOf(stored) + length,
+    writes: stored,
+  };
+}
+
+/** Removes a value. */
+export function unlink(stored: string): UpstashCommand {
+  return { add: (pipeline) => pipeline.unlink(stored), bytes: sizeOf(stored), writes: stored };
+}
+
+/** Runs a script. */
+export function evaluate(
+  script: string,
+  keys: readonly string[],
+  args: readonly string[],
+): UpstashCommand {
+  return {
+    add: (pipeline) => pipeline.eval(script, [...keys], [...args]),
+    bytes: [script, ...keys, ...args].reduce((sum, text) => sum + sizeOf(text), 0),
+    writes: keys[0] as string,
+  };
+}
+
+/** Tells the listeners of a channel. */
+export function publish(channel: string, message: string): UpstashCommand {
+  return {
+    add: (pipeline) => pipeline.publish(channel, message),
+    bytes: sizeOf(channel) + sizeOf(message),
+  };
+}
+
+/** The most that a command with this text takes as JSON in UTF-8: six bytes for a control character. */
+export function sizeOf(text: string): number {
+  return COMMAND_BYTES + text.length * 6;
+}
