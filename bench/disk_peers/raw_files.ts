@@ -20,8 +20,14 @@ export async function appendRaw(path: string, count: number): Promise<Timing> {
   return mapTiming(timing, (us) => us / count);
 }
 
-/** Reads as many bytes as a value has anywhere in the files of a folder, into new buffers. @returns the time of each. */
-export async function readRaw(folder: string, count: number): Promise<Timing> {
+/**
+ * Reads as many bytes as a value has anywhere in the files of a folder, into new buffers.
+ *
+ * @param held so many buffers are held at a time, as by a caller who uses them later.
+ * @returns the time of each.
+ */
+export async function readRaw(folder: string, count: number, held: number): Promise<Timing> {
+  const holder: Uint8Array[] = [];
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .map((name) => join(folder, name))
     .map((path) => ({ path, size: statSync(path).size }))
@@ -37,6 +43,7 @@ export async function readRaw(folder: string, count: number): Promise<Timing> {
       const { file, size } = files[random(files.length)]!;
       const into = new Uint8Array(VALUE_BYTES);
       readSync(file, into, 0, VALUE_BYTES, random(size - VALUE_BYTES));
+      holder[at % held] = into;
     }
     return Promise.resolve();
   });
