@@ -44,6 +44,7 @@ export class Batch implements Holder {
   afterwards: (() => void)[] = [];
   readonly #header: RecordHeader = makeRecordHeader();
   #outcome: PromiseWithResolvers<boolean> | undefined;
+  #settled: boolean | undefined;
 
   constructor(id: number, block: Block) {
     this.id = id;
@@ -112,6 +113,7 @@ export class Batch implements Holder {
 
   /** Resolves with whether the batch has come to stand where it was promised to be. */
   get outcome(): Promise<boolean> {
+    if (this.#settled !== undefined) return Promise.resolve(this.#settled);
     this.#outcome ??= Promise.withResolvers();
     return this.#outcome.promise;
   }
@@ -124,6 +126,7 @@ export class Batch implements Holder {
   /** Tells all who wait for {@linkcode Batch.outcome}. */
   settle(isWritten: boolean): void {
     this.isWritten = isWritten;
+    this.#settled = isWritten;
     this.#outcome?.resolve(isWritten);
     if (isWritten) { for (const action of this.afterwards) action(); }
   }
@@ -139,6 +142,7 @@ export class Batch implements Holder {
     this.isWritten = false;
     if (this.afterwards.length > 0) this.afterwards = [];
     this.#outcome = undefined;
+    this.#settled = undefined;
     return this;
   }
 }

@@ -87,10 +87,12 @@ export class LogWriter {
     catalog.apply(header, length, batch, offset, clock.recent());
     batch.offsets.push(offset);
     counters.bytesPut += length;
-    this.evict();
-    return previous >= 0 || this.#core.durability === "batch"
+    const outcome = previous >= 0 || this.#core.durability === "batch"
       ? this.#queue.prompt(batch)
       : this.#queue.linger(batch);
+    // After that: what goes may fill the batch, which is then written and used for others.
+    this.evict();
+    return outcome;
   }
 
   /** Does not store an entry; what the key had is gone all the same. */
