@@ -166,6 +166,8 @@ export class Space implements Destination {
     const { external } = this;
     if (external.tryTake(bytes)) return true;
     if (bytes > this.maxLiveBytes) return false;
+    // What has to go may have live records, which are carried over into the active segment.
+    if (this.active === undefined && !await this.roll()) return false;
     return await this.#locked(async () => {
       this.#set.refresh();
       external.read();
@@ -302,14 +304,15 @@ export class Space implements Destination {
     const small = sealed.filter((segment) => segment.end < this.#core.segmentBytes * SMALL_SHARE);
     if (small.length > SMALL_SEGMENTS) {
       for (const segment of small.slice(0, SMALL_SEGMENTS)) {
-        if (this.active !== undefined && this.active.room(0) / 2 < segment.end) break;
+        if (this.#with.room() < segment.end) break;
         await this.#remove(segment, 1);
       }
     }
     const victim = chooseVictim(this.#set);
-    if (victim !== undefined && this.#core.maxBytes === Infinity && victim.deadShare >= 0.5) {
-      await this.#remove(victim, 1);
-    }
+    // No limit asks for room, so no entry may be lost for it.
+    const isWorthwhile = victim !== undefined && this.#core.maxBytes === Infinity &&
+      victim.deadShare >= 0.5 && victim.liveBytes + victim.tombstoneBytes <= this.#with.room();
+    if (isWorthwhile) await this.#remove(victim, 1);
   }
 
   async #remove(victim: Segment, share: number): Promise<void> {

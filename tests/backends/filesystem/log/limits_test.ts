@@ -76,6 +76,24 @@ test("entries that are read are carried over, and not much is written for that",
   }
 });
 
+test("a log without a limit loses nothing when segments that are half dead are written anew", async () => {
+  const disk = new MemoryDisk();
+  const random = seeded(6);
+  const log = await openLog(DIRECTORY, { fileLayer: disk, segmentBytes: 8 * 1024 });
+  const held = new Map<string, number>();
+  for (let at = 0; at < 3000; at++) {
+    const key = `k${pick(random, 40)}`;
+    await log.put(key, frameOf(key, at, pick(random, 1300)), Infinity);
+    held.set(key, at);
+    if (at % 50 !== 0) continue;
+    for (const [each, version] of held) assert.equal(await readVersion(log, each), version, each);
+  }
+  assert.ok(log.stats().segmentsReclaimed > 100);
+  assert.equal(log.stats().evictions, 0);
+  assert.ok(disk.usage < 40 * 8 * 1024, `${disk.usage} bytes`);
+  await log.close();
+});
+
 test("maxEntries holds at once, and after a restart", async () => {
   const disk = new MemoryDisk();
   const log = await openLog(DIRECTORY, { fileLayer: disk, maxEntries: 10 });
