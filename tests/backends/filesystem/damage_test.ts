@@ -18,12 +18,14 @@ describe("FilesystemBackend with damaged files", () => {
       const backend = await open(FILES_ONLY);
       const entry = entryOf("key", VALUE, { clock, tags: ["t"] });
       await backend.set("other", entryOf("other", "unharmed", { clock }));
-      const [other] = largeFiles();
-      const fileOfKey = (): string => largeFiles().find((file) => file !== other) as string;
+      // A file that was replaced goes in the background, so it may still be there.
+      const seen = new Set(largeFiles());
+      const fileOfKey = (): string => largeFiles().find((file) => !seen.has(file)) as string;
       await backend.set("key", entry);
       const { length } = await readFile(fileOfKey());
       for (let at = 0; at < length; at++) {
         const file = fileOfKey();
+        seen.add(file);
         const damaged = readFileSync(file);
         damaged[at]! ^= 1 << (at % 8);
         writeFileSync(file, damaged);
