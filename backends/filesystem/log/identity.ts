@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { pid } from "node:process";
+import { errorCode } from "./file_layer.ts";
 
 /*
  * An identity is a line of text in lock and owner files: 16 hexadecimal digits
@@ -24,7 +25,11 @@ export interface Identity {
 export interface ProcessTable {
   /** This process, without a token. */
   self(): Omit<Identity, "token">;
-  /** When a process of this boot and namespace began; `undefined` when there is no such process, or it is dead but not yet reaped. */
+  /**
+   * When a process of this boot and namespace began; `undefined` when there is
+   * no such process, or it is dead but not yet reaped; `""` when that cannot be
+   * told just now.
+   */
   started(pid: number): string | undefined;
 }
 
@@ -107,7 +112,8 @@ export class Witness {
     if (identity.boot !== "" && self.boot !== "") {
       if (identity.boot !== self.boot && this.#isLocal) return false;
       if (identity.boot === self.boot && identity.space === self.space && identity.started !== "") {
-        return this.#table.started(identity.pid) === identity.started;
+        const started = this.#table.started(identity.pid);
+        if (started !== "") return started === identity.started;
       }
     }
     return this.#isBeating(identity.token, beat);
@@ -123,10 +129,16 @@ export class Witness {
 }
 
 function startedOf(which: number | "self"): string | undefined {
-  const stat = textOf(`/proc/${which}/stat`);
+  let stat: string;
+  try {
+    stat = fs.readFileSync(`/proc/${which}/stat`, "utf8");
+  } catch (error) {
+    // Only these say that there is no such process; anything else says nothing about it.
+    return ["ENOENT", "ESRCH"].includes(errorCode(error)) ? undefined : "";
+  }
   // The name of the program is in parentheses and may hold anything, also a ")".
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19] ?? "";
 }
 
 function textOf(path: string): string {

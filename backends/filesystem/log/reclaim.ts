@@ -106,6 +106,15 @@ export function discardIfSimple({ core, set }: Reclaimer, victim: Segment): bool
   return true;
 }
 
+/** Whether a get may return a record of a segment. */
+export function holdsLive({ catalog }: LogCore, { id, slots }: Segment): boolean {
+  for (let at = 0; at < slots.length; at++) {
+    const slot = slots.at(at);
+    if (catalog.index.segment(slot) === id && catalog.isVisible(slot)) return true;
+  }
+  return false;
+}
+
 /** Whether a batch in memory has the newest record of a key of which the segment has an older one: while that is not on disk, the older one is what hides still older ones. */
 function isHiding({ index }: Catalog, batch: Batch, victim: Segment): boolean {
   for (let at = 0; at < victim.slots.length; at++) {

@@ -3,6 +3,7 @@ import { type LogCore, pathOf, reportError } from "./core.ts";
 import type { DirectoryLock } from "./directory_lock.ts";
 import { ExternalSpace } from "./external_space.ts";
 import { errorCode, isDiskFull, readFile, removeFile } from "./file_layer.ts";
+import { HINT_ENTRY_BYTES } from "./hint.ts";
 import { isOwnerName, Owner } from "./owner.ts";
 import {
   appendGeneration,
@@ -10,6 +11,7 @@ import {
   CARRY_SHARE,
   chooseVictim,
   discardIfSimple,
+  holdsLive,
   reclaim,
   type Reclaimer,
 } from "./reclaim.ts";
@@ -291,7 +293,8 @@ export class Space implements Destination {
 
   async #discardDead(): Promise<void> {
     for (const segment of this.#set.all()) {
-      const isDead = segment.sealed && segment.liveBytes + segment.tombstoneBytes <= 0;
+      const isDead = segment.sealed && segment.liveBytes + segment.tombstoneBytes <= 0 &&
+        !holdsLive(this.#core, segment);
       if (isDead && !discardIfSimple(this.#with, segment) && this.active !== undefined) {
         await this.#remove(segment, 0);
       }
@@ -311,7 +314,9 @@ export class Space implements Destination {
     const victim = chooseVictim(this.#set);
     // No limit asks for room, so no entry may be lost for it.
     const isWorthwhile = victim !== undefined && this.#core.maxBytes === Infinity &&
-      victim.deadShare >= 0.5 && victim.liveBytes + victim.tombstoneBytes <= this.#with.room();
+      victim.deadShare >= 0.5 &&
+      victim.liveBytes + victim.tombstoneBytes + victim.slots.length * HINT_ENTRY_BYTES <=
+        this.#with.room();
     if (isWorthwhile) await this.#remove(victim, 1);
   }
 

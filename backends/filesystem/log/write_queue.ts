@@ -14,6 +14,8 @@ const PATIENT_BYTES = 4 * 1024 * 1024;
 /** Bytes waiting from which on puts are declined, when those who put more do not wait. */
 const MOST_BYTES = 64 * 1024 * 1024;
 const SPARE_BATCHES = 4;
+/** New segments begun for one batch at most. */
+const MOST_ROLLS = 3;
 
 /** Something to be done while nothing is being written. */
 export type QueuedTask = () => MaybePromise<void>;
@@ -300,7 +302,12 @@ export class WriteQueue {
   async #writeToNext(batch: Batch): Promise<void> {
     this.#writing = batch;
     try {
-      const isWritten = await this.#destination.roll() && await this.#writeOut(batch);
+      let isWritten = false;
+      // What was carried over may have left too little room in the first new segment.
+      for (let tries = 0; tries < MOST_ROLLS && !isWritten; tries++) {
+        if (!await this.#destination.roll()) break;
+        isWritten = await this.#writeOut(batch);
+      }
       this.#finish(batch, isWritten);
     } catch (error) {
       await this.#retry(batch, error);
