@@ -59,6 +59,7 @@ export type {
   EvictionPolicyFactory,
   OperationOptions,
   Serializer,
+  VersionedOutcome,
 } from "./src/types.ts";
 export { CacheError, isCacheError } from "./src/errors.ts";
 export type { CacheErrorCode, CacheErrorOptions } from "./src/errors.ts";

@@ -130,6 +130,33 @@ export interface CacheBackend {
   /** Removes many in one request. @returns how many live ones there were. */
   deleteMany?(keys: readonly string[], options?: OperationOptions): Promise<number>;
 
+  /**
+   * Stores entries of different keys, each unless the store holds a newer
+   * version of its key or has deleted one. Compares and writes in one step, so
+   * that the newest version wins in whatever order writes arrive; the same
+   * version again is stored again. Only for stores that several processes share.
+   *
+   * @returns the outcomes in the order of `entries`.
+   */
+  setNewest?(
+    entries: readonly CacheEntry[],
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome[]>;
+
+  /**
+   * Removes what different keys hold unless it is newer than a version, and
+   * remembers that for some minutes: until then
+   * {@linkcode CacheBackend.setNewest} takes no version of them that is not
+   * newer. Only for stores that several processes share.
+   *
+   * @returns how many live ones were removed.
+   */
+  deleteUpTo?(
+    keys: readonly string[],
+    version: number,
+    options?: OperationOptions,
+  ): Promise<number>;
+
   /** Lists the keys of live entries that match a glob, in no particular order. */
   keys?(pattern?: string, options?: OperationOptions): AsyncIterable<string>;
 
@@ -139,6 +166,13 @@ export interface CacheBackend {
   /** Drains and frees what the backend holds. Safe to call twice. */
   close?(): Promise<void>;
 }
+
+/**
+ * What a versioned write did. `declined`: the entry is too large for the
+ * store, the key a miss. `outdated`: a newer version, or the mark of a newer
+ * delete, is there and stays.
+ */
+export type VersionedOutcome = "stored" | "declined" | "outdated";
 
 /** What a backend's store holds; a field is absent where the store cannot tell cheaply. */
 export interface BackendStats {
