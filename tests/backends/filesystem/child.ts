@@ -6,6 +6,7 @@
  * - `write`: sets so many small and large values, closes.
  * - `end`: sets so many values and ends by itself, without flush or close.
  * - `exit`: sets so many values one after another and calls `process.exit()`.
+ * - `throw`, `reject`: the same, and ends by an error that nobody catches.
  * - `storm`: sets small and large values for ever, each durable, and says on
  *   standard output what it begins and what is acknowledged.
  * - `share`: for each line on standard input that is `set`, `delete` or
@@ -47,6 +48,14 @@ if (task === "write") {
 } else if (task === "exit") {
   await setAll("written");
   process.exit(0);
+} else if (task === "throw") {
+  await setAll("written");
+  queueMicrotask(() => {
+    throw new Error("meant to be uncaught");
+  });
+} else if (task === "reject") {
+  await setAll("written");
+  throw new Error("meant to be uncaught");
 } else if (task === "end") {
   for (const [at, key] of keys.entries()) {
     // Not awaited: what was begun is done by a process that ends by itself.

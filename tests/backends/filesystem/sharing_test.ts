@@ -152,14 +152,21 @@ describe("FilesystemBackend over a directory that others use", () => {
       assert.deepStrictEqual(reports, []);
     }));
 
-  const ends = { write: "closed", end: "ended by itself", exit: "called process.exit()" };
-  for (const [task, ending] of Object.entries(ends)) {
+  const ends = [
+    ["write", "closed", ""],
+    ["end", "ended by itself", ""],
+    ["exit", "called process.exit()", ""],
+    ["throw", "ended by an error that nobody caught", "meant to be uncaught"],
+    ["reject", "ended by a rejection that nobody caught", "meant to be uncaught"],
+  ] as const;
+  for (const [task, ending, complaint] of ends) {
     it(`has all that a process set which ${ending}`, () =>
       withScratch(async ({ path, open }) => {
         const run = spawnSync(process.execPath, childArguments(task, path, "child", 40), {
           encoding: "utf8",
         });
-        assert.equal(run.status, 0, run.stderr);
+        assert.equal(run.status, complaint === "" ? 0 : 1, run.stderr);
+        assert.ok(run.stderr.includes(complaint), run.stderr);
         const backend = await open({ maxBytes: "8MB" });
         for (let at = 0; at < 40; at++) {
           const value = await valueOf(backend, `child:${at}`) as string;
