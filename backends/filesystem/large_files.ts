@@ -38,6 +38,9 @@ const MAX_OPEN_FILES = 64;
  */
 export const ORPHAN_AGE_MS = 60_000;
 
+/** How often what other processes have under way is waited for. */
+const MAX_WAITS = 40;
+
 /** Names of so many files make a folder grow by less than a block. */
 const FILES_BETWEEN_LOOKS = 32;
 
@@ -64,6 +67,8 @@ export interface RoomKeeper {
   release(bytes: number): void;
   /** Resolves when files that are of no use any more have been named. */
   flush(): Promise<void>;
+  /** Waits a moment for what other processes may give back. @returns `false` at once when none writes. */
+  waitForOthers(): Promise<boolean>;
 }
 
 /** Values too large for the log, a file each. */
@@ -175,10 +180,11 @@ export class LargeFiles {
     });
   }
 
-  /** Removes a file that nothing refers to any more, soon. Its room is given back. */
-  remove({ name, bytes }: LargeFile): void {
+  /** Removes a file that nothing refers to any more. Its room is given back. */
+  remove({ name, bytes }: LargeFile): Promise<void> {
     const removal = this.#remove(name, bytes).finally(() => this.#removals.delete(removal));
     this.#removals.add(removal);
+    return removal;
   }
 
   /** Resolves when what was to be removed is. */
@@ -222,12 +228,13 @@ export class LargeFiles {
   /** Waits for what others give back, or can be made to give back once they are written. */
   async #reserve(bytes: number): Promise<boolean> {
     let isFlushed = false;
+    let waits = 0;
     while (!await this.#room.reserve(bytes)) {
       const awaited = [...this.#removals, ...this.#writes];
       if (awaited.length > 0) {
         await Promise.race(awaited);
       } else if (isFlushed) {
-        return false;
+        if (++waits > MAX_WAITS || !await this.#room.waitForOthers()) return false;
       } else {
         isFlushed = true;
         await this.#room.flush();

@@ -7,8 +7,9 @@ import { BASE_BYTES, type CheckedConfig } from "./config.ts";
 import { type Disk, probe } from "./disk.ts";
 import { FirstForm } from "./first_form.ts";
 import { fileOf, type LargeFile, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
+import type { SegmentLogStats } from "./log/log_stats.ts";
 import type { StoredEntry } from "./log/reader.ts";
-import { SegmentLog, type SegmentLogStats } from "./log/segment_log.ts";
+import { SegmentLog } from "./log/segment_log.ts";
 
 /** The folder of the log, below the base path. */
 const FOLDER = "v2";
@@ -53,7 +54,7 @@ export class Store {
     await probe(disk, folder);
     const maxBytes = config.maxBytes - BASE_BYTES;
     const hasFirstForm = await FirstForm.makeRoom(base, disk, maxBytes);
-    let drop = (body: Uint8Array): void => void dropped.push(body);
+    let drop = (body: Uint8Array): MaybePromise<void> => void dropped.push(body);
     const dropped: Uint8Array[] = [];
     const log = await SegmentLog.open(folder, {
       policy: (limits) => createEvictionPolicy(config.policyName, limits),
@@ -75,7 +76,7 @@ export class Store {
     const files = new LargeFiles(disk, log.directory, log, durability !== "none");
     drop = (body) => {
       const file = fileOf(body);
-      if (file !== undefined) files.remove(file);
+      return file && files.remove(file);
     };
     dropped.forEach(drop);
     const store = new Store(log, files, context, maxInlineBytes);
@@ -309,9 +310,21 @@ export class Store {
         if (outcome === undefined && isCurrent()) await this.#log.delete(key);
       }
       if (outcome === true) return true;
-      if (outcome === undefined && this.#log.stats().health === "healthy") return false;
+      if (outcome === undefined && this.#log.stats().health === "healthy") {
+        this.#tellNoRoom(key, file.bytes);
+        return false;
+      }
       throw notTaken(key);
     });
+  }
+
+  /** What is larger than the limit is the caller's to know; that there is no room for what is not, is news. */
+  #tellNoRoom(key: string, bytes: number): void {
+    if (bytes > this.#log.maxFileBytes) return;
+    const error = new CacheError("backend", "Cannot write: there is no room within the limit", {
+      key,
+    });
+    this.#context.report({ kind: "error", key, error });
   }
 
   #entryOf(key: string, { body, isReference }: StoredEntry): MaybePromise<CacheEntry | undefined> {

@@ -42,6 +42,14 @@ export class ExternalSpace {
     return true;
   }
 
+  /** Gives back to the sum, which has been read, what this process has taken of it beyond `keep`. Only under the lock. */
+  giveBack(keep: number): void {
+    const excess = this.allowance - keep;
+    if (excess <= 0) return;
+    this.write(Math.max(0, this.total - excess));
+    this.allowance = keep;
+  }
+
   /** Reads the sum. Only under the lock. @returns whether it was there. */
   read(): boolean {
     let bytes: Uint8Array;

@@ -1,3 +1,4 @@
+import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import type { BackendReport, Clock, EvictionPolicyFactory } from "../../../src/types.ts";
 import type { Durability } from "./core.ts";
 import type { FileLayer } from "./file_layer.ts";
@@ -17,8 +18,9 @@ export interface ExternalFiles {
    * removes its file then calls {@linkcode SegmentLog.release}.
    *
    * @param body what was put as its body.
+   * @returns a promise of that, where it takes time.
    */
-  readonly drop: (body: Uint8Array) => void;
+  readonly drop: (body: Uint8Array) => MaybePromise<void>;
 }
 
 /** Options of {@linkcode SegmentLog.open}. */

@@ -7,6 +7,7 @@ import type { OpenedCore } from "./open_core.ts";
 import type { Reader } from "./reader.ts";
 import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
 import { KIND_TOMBSTONE, makeRecordHeader, type RecordHeader } from "./record.ts";
+import type { Space } from "./space.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 /** The most bytes of one record: so many always fit beside what is carried over into a new segment. */
@@ -19,7 +20,7 @@ export class LogWriter {
   readonly #core: LogCore;
   readonly #queue: WriteQueue;
   readonly #reader: Reader;
-  readonly #maxLiveBytes: number;
+  readonly #space: Space;
   readonly #onDrop: (body: Uint8Array) => void;
   readonly #author: number;
   readonly #header: RecordHeader = makeRecordHeader();
@@ -31,7 +32,7 @@ export class LogWriter {
     this.#core = core;
     this.#queue = queue;
     this.#reader = reader;
-    this.#maxLiveBytes = space.maxLiveBytes;
+    this.#space = space;
     this.#onDrop = onDrop;
     this.#author = core.random() & 0xffff;
   }
@@ -143,8 +144,9 @@ export class LogWriter {
   /** Lets entries go until the limits are kept. */
   evict(): void {
     const { catalog } = this.#core;
+    const { maxLiveBytes } = this.#space;
     let count = 0;
-    while (catalog.isOver(this.#maxLiveBytes)) {
+    while (catalog.isOver(maxLiveBytes)) {
       const slot = catalog.evict();
       if (slot < 0) break;
       count++;

@@ -1,5 +1,6 @@
 import { StampClock } from "./stamp_clock.ts";
 import { CacheError } from "../../../src/errors.ts";
+import { liveBudget } from "./budget.ts";
 import { Catalog } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
 import { DirectoryLock } from "./directory_lock.ts";
@@ -15,7 +16,7 @@ import { type LogDirectory, openDirectory } from "./manifest.ts";
 import { networkFileSystem } from "./network_file_system.ts";
 import { Reader } from "./reader.ts";
 import { SegmentSet } from "./segment_set.ts";
-import { liveBudget, Space } from "./space.ts";
+import { Space } from "./space.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 /** The parts of an open log. */
@@ -41,7 +42,7 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     random,
   });
   const policy = options.policy({
-    maxWeight: Math.min(liveBudget(maxBytes, segmentBytes), Number.MAX_SAFE_INTEGER),
+    maxWeight: Math.min(liveBudget(maxBytes, segmentBytes, 1), Number.MAX_SAFE_INTEGER),
     maxEntries: Math.min(maxEntries, Number.MAX_SAFE_INTEGER),
   });
   const core: LogCore = {

@@ -3,8 +3,8 @@ import { CacheError } from "../../../src/errors.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { type LogCore, reportError } from "./core.ts";
-import type { HealthState } from "./health.ts";
 import type { SegmentLogOptions } from "./log_options.ts";
+import type { SegmentLogStats } from "./log_stats.ts";
 import { largestRecord, LogWriter } from "./log_writer.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
 import type { Reader, StoredEntry } from "./reader.ts";
@@ -14,38 +14,15 @@ import { blocksOf } from "./segment.ts";
 import type { Space } from "./space.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
+/** How long room is waited for that others may give back, in milliseconds. */
+const WAIT_MS = 5;
+
 /** A value of which the log keeps only the name of its file. */
 export interface Reference {
   /** Names the file, in whatever way its owner likes; kept as it is. */
   readonly body: Uint8Array;
   /** Bytes of the file. */
   readonly fileBytes: number;
-}
-
-/** What a log holds and what it has done since open. */
-export interface SegmentLogStats {
-  /** Entries that a get may return. */
-  readonly entries: number;
-  /** Bytes of their records and of the files they name. */
-  readonly liveBytes: number;
-  /** Bytes that all files may take at most right now, as last looked at. */
-  readonly diskBytes: number;
-  /** Segment files, of all processes. */
-  readonly segments: number;
-  /** Bytes of the index: entries, tables and what it knows of each segment. */
-  readonly indexBytes: number;
-  /** Bytes that wait to be written. */
-  readonly queuedBytes: number;
-  readonly evictions: number;
-  readonly expirations: number;
-  readonly corruptions: number;
-  /** Segments removed to make room. */
-  readonly segmentsReclaimed: number;
-  /** Bytes of records written for each byte of records that was put. */
-  readonly writeAmplification: number;
-  readonly health: HealthState;
-  /** Whether small values are read asynchronously right now. */
-  readonly isAsync: boolean;
 }
 
 /**
@@ -108,6 +85,11 @@ export class SegmentLog {
   /** The most bytes that the frame of a key may have to be put; a larger one is put as a reference. */
   maxFrameBytes(key: string): number {
     return largestRecord(this.#core) - maxRecordLength(key.length, 0);
+  }
+
+  /** The most bytes that a file beside the log may have. */
+  get maxFileBytes(): number {
+    return this.#space.maxLiveBytes;
   }
 
   /** Reads an entry. Never throws, and rejects never. */
@@ -256,6 +238,14 @@ export class SegmentLog {
     this.#background(() => this.#space.giveBack(external.slab));
   }
 
+  /** Waits a moment for room that other processes may give back. @returns `false` at once when none writes. */
+  async waitForOthers(): Promise<boolean> {
+    if (!this.#hasOthers) return false;
+    const { clock } = this.#core;
+    await new Promise<void>((resolve) => clock.schedule(resolve, WAIT_MS, true));
+    return !this.#isClosed;
+  }
+
   /** Sees at once what other processes have written. */
   refresh(): void {
     if (this.#isClosed) return;
@@ -332,6 +322,7 @@ export class SegmentLog {
 
   async #settle(): Promise<void> {
     const { external } = this.#options;
+    this.#space.warnOfCrowd();
     this.#writer.evict();
     const hasLeftovers = this.#set.all().some((segment) => segment.hintBytes === 0);
     const isOver = this.#set.claimed > this.#core.maxBytes;

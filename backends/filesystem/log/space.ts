@@ -1,12 +1,15 @@
+import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { ActiveSegment } from "./active_segment.ts";
-import { type LogCore, pathOf, reportError } from "./core.ts";
+import { claimOf, crowdError, liveBudget } from "./budget.ts";
+import { type LogCore, reportError } from "./core.ts";
 import type { DirectoryLock } from "./directory_lock.ts";
 import { ExternalSpace } from "./external_space.ts";
-import { errorCode, isDiskFull, readFile, removeFile } from "./file_layer.ts";
+import { isDiskFull } from "./file_layer.ts";
 import { HINT_ENTRY_BYTES } from "./hint.ts";
-import { isOwnerName, Owner } from "./owner.ts";
+import { sweepLeftovers } from "./leftovers.ts";
+import { Owner } from "./owner.ts";
+import { payOwed } from "./pay_owed.ts";
 import {
-  appendGeneration,
   appendTombstone,
   CARRY_SHARE,
   chooseVictim,
@@ -15,7 +18,7 @@ import {
   reclaim,
   type Reclaimer,
 } from "./reclaim.ts";
-import { blocksOf, CLAIM_SLACK, type Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 import type { SegmentSet } from "./segment_set.ts";
 import type { Destination, WriteQueue } from "./write_queue.ts";
 
@@ -25,12 +28,11 @@ const LOCK_PATIENCE_MS = 10_000;
 /** So many small segments are merged when a new one begins. */
 const SMALL_SEGMENTS = 16;
 const SMALL_SHARE = 1 / 8;
-const LIVE_SHARE = 0.85;
 
 /** What {@linkcode Space} tells its log. */
 export interface SpaceEvents {
-  /** The body of a reference that was dropped: its file is of no use any more. */
-  readonly onDrop: (body: Uint8Array) => void;
+  /** The body of a reference that was dropped: its file is of no use any more. Resolves when it is gone. */
+  readonly onDrop: (body: Uint8Array) => MaybePromise<void>;
   /** The body of an entry, for {@linkcode SpaceEvents.onDrop}. */
   readonly bodyOf: (slot: number) => Uint8Array | undefined;
 }
@@ -46,7 +48,6 @@ export interface SpaceEvents {
  */
 export class Space implements Destination {
   readonly external: ExternalSpace;
-  readonly maxLiveBytes: number;
   active: ActiveSegment | undefined;
   readonly #core: LogCore;
   readonly #set: SegmentSet;
@@ -54,6 +55,7 @@ export class Space implements Destination {
   readonly #events: SpaceEvents;
   #owner: Owner | undefined;
   #reclaimer: Reclaimer | undefined;
+  #isCrowded = false;
 
   constructor(core: LogCore, set: SegmentSet, lock: DirectoryLock, events: SpaceEvents) {
     this.#core = core;
@@ -61,7 +63,12 @@ export class Space implements Destination {
     this.#lock = lock;
     this.#events = events;
     this.external = new ExternalSpace(core);
-    this.maxLiveBytes = liveBudget(core.maxBytes, core.segmentBytes);
+  }
+
+  /** The most bytes of live entries. Each process that writes has a segment open, which is no room for them. */
+  get maxLiveBytes(): number {
+    const { maxBytes, segmentBytes } = this.#core;
+    return liveBudget(maxBytes, segmentBytes, this.#writers);
   }
 
   /** Makes the queue known, which in turn knows this. */
@@ -78,20 +85,14 @@ export class Space implements Destination {
     };
   }
 
-  /** Number of this process among the writers, once it has written. */
-  get writer(): number {
-    return this.#owner?.writer ?? 0;
-  }
-
   async roll(): Promise<boolean> {
     await this.sealActive();
     return await this.#locked(async () => {
       this.#tidy();
-      if (!this.#makeRoomToBegin()) return false;
-      this.#owner ??= Owner.create(this.#core, this.#core.layer.list(this.#core.directory.path));
-      this.active = ActiveSegment.create(this.#core, this.#owner.writer);
+      if (!await this.#makeRoomToBegin()) return false;
+      this.active = ActiveSegment.create(this.#core, this.#becomeWriter().writer);
       this.#set.begin(this.active.segment);
-      await this.#payOwed();
+      await payOwed(this.#core, this.#with.queue);
       try {
         await this.#restoreRoom(0);
         await this.#compact();
@@ -169,33 +170,24 @@ export class Space implements Destination {
     if (external.tryTake(bytes)) return true;
     if (bytes > this.maxLiveBytes) return false;
     // What has to go may have live records, which are carried over into the active segment.
-    if (this.active === undefined && !await this.roll()) return false;
-    return await this.#locked(async () => {
-      this.#set.refresh();
-      external.read();
-      // Who opens the directory while a file is being written must not take itself for alone.
-      this.#owner ??= Owner.create(this.#core, this.#core.layer.list(this.#core.directory.path));
-      await this.#evictFor(bytes);
-      let wanted = bytes + external.slab;
-      if (!await this.#restoreRoom(wanted)) {
-        wanted = bytes;
-        if (!await this.#restoreRoom(wanted)) return false;
+    for (let tries = 0; tries < 2; tries++) {
+      if ((this.active === undefined || tries > 0) && !await this.roll()) return false;
+      try {
+        return await this.#locked(() => this.#reserve(bytes));
+      } catch (error) {
+        // What had to be carried over did not fit into what is left of the active segment.
+        if (!(error instanceof RangeError)) throw error;
       }
-      external.write(external.total + wanted);
-      external.allowance += wanted - bytes;
-      return true;
-    });
+    }
+    return false;
   }
 
   /** Gives back what this process holds of the sum beyond `keep`. Only as a task. */
   async giveBack(keep: number): Promise<void> {
-    const { external } = this;
-    if (external.allowance <= keep) return;
+    if (this.external.allowance <= keep) return;
     await this.#locked(() => {
-      external.read();
-      const excess = external.allowance - keep;
-      external.write(Math.max(0, external.total - excess));
-      external.allowance = keep;
+      this.external.read();
+      this.external.giveBack(keep);
       return true;
     });
   }
@@ -224,6 +216,46 @@ export class Space implements Destination {
     return this.#reclaimer!;
   }
 
+  /** Living logs that write, this one included. */
+  get #writers(): number {
+    return this.#set.owners.length + (this.#owner === undefined ? 1 : 0);
+  }
+
+  /** Takes a number among the writers. Only under the lock. */
+  #becomeWriter(): Owner {
+    if (this.#owner !== undefined) return this.#owner;
+    const { layer, directory } = this.#core;
+    this.warnOfCrowd();
+    return this.#owner = Owner.create(this.#core, layer.list(directory.path));
+  }
+
+  /** Tells, once, that so many processes share so small a limit that little fits beside their open segments. */
+  warnOfCrowd(): void {
+    const { maxBytes, report } = this.#core;
+    const error = this.#isCrowded ? undefined : crowdError(maxBytes, this.#writers);
+    if (error === undefined) return;
+    this.#isCrowded = true;
+    report({ kind: "error", error });
+  }
+
+  async #reserve(bytes: number): Promise<boolean> {
+    const { external } = this;
+    this.#set.refresh();
+    external.read();
+    // Who opens the directory while a file is being written must not take itself for alone.
+    this.#becomeWriter();
+    const { catalog } = this.#core;
+    await this.#evictWhile(() => catalog.liveBytes + bytes > this.maxLiveBytes);
+    for (const wanted of [bytes + external.slab, bytes]) {
+      if (external.tryTake(bytes)) return true;
+      if (!await this.#restoreRoom(wanted)) continue;
+      external.write(external.total + wanted);
+      external.allowance += wanted - bytes;
+      return true;
+    }
+    return false;
+  }
+
   async #locked(action: () => boolean | Promise<boolean>): Promise<boolean> {
     const { stopwatch, clock } = this.#core;
     const began = stopwatch();
@@ -243,32 +275,14 @@ export class Space implements Destination {
 
   /** Looks at what is there, and ends and removes what dead processes have left. */
   #tidy(): void {
-    const { layer, directory } = this.#core;
     this.#set.refresh();
     this.#set.adopt();
     this.external.read();
-    const names = new Set(layer.list(directory.path));
-    for (const name of names) {
-      const isLeft = name.endsWith(".hint")
-        ? !names.has(`${name.slice(0, -5)}.seg`)
-        : (name.endsWith(".tmp") || name.startsWith("break-") || isOwnerName(name)) &&
-          !this.#isHeld(name);
-      if (isLeft) removeFile(layer, pathOf(this.#core, name));
-    }
-  }
-
-  #isHeld(name: string): boolean {
-    const { layer, witness } = this.#core;
-    try {
-      return witness.isAlive(readFile(layer, pathOf(this.#core, name)));
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return false;
-      throw error;
-    }
+    sweepLeftovers(this.#core);
   }
 
   /** Room for one more segment, without any that something could be carried over to. */
-  #makeRoomToBegin(): boolean {
+  async #makeRoomToBegin(): Promise<boolean> {
     const sealed = this.#set.all().filter((segment) => segment.sealed);
     const isOver = (): boolean => this.#claimed + this.#claim > this.#core.maxBytes;
     if (!isOver()) return true;
@@ -276,7 +290,8 @@ export class Space implements Destination {
       if (discardIfSimple(this.#with, victim) && !isOver()) return true;
     }
     // Only a limit that was lowered, or a death while room was made, leads here. What is carried over now is made good for at once.
-    return this.#set.all().some((segment) => segment.sealed);
+    if (this.#set.all().some((segment) => segment.sealed)) return true;
+    return await this.#dropFiles(0);
   }
 
   /** Leaves room for one more segment and `bytes`. */
@@ -285,10 +300,21 @@ export class Space implements Destination {
     for (let tries = 2 * this.#set.size; tries >= 0; tries--) {
       if (this.#claimed + bytes + this.#claim <= this.#core.maxBytes) return true;
       const victim = chooseVictim(this.#set);
-      if (victim === undefined) return false;
+      if (victim === undefined) return await this.#dropFiles(bytes);
       await this.#remove(victim, CARRY_SHARE);
     }
     return false;
+  }
+
+  /** Leaves room for one more segment and `bytes` where no segment is left to go: at the expense of files beside the log. */
+  async #dropFiles(bytes: number): Promise<boolean> {
+    const { external } = this;
+    const missing = (): number => this.#claimed + this.#claim + bytes - this.#core.maxBytes;
+    external.giveBack(0);
+    const wanted = missing();
+    if (wanted > 0) await this.#evictWhile((freed) => freed < wanted);
+    external.giveBack(0);
+    return missing() <= 0;
   }
 
   async #discardDead(): Promise<void> {
@@ -328,16 +354,23 @@ export class Space implements Destination {
     }
   }
 
-  /** Lets entries go until the policy has room for `bytes` more, and drops the files of those that name one. */
-  async #evictFor(bytes: number): Promise<void> {
+  /**
+   * Lets entries go, and removes the files of those that name one.
+   *
+   * @param isOver is given the bytes of files that are on their way out.
+   */
+  async #evictWhile(isOver: (freed: number) => boolean): Promise<void> {
     const { catalog } = this.#core;
     const dropped: Uint8Array[] = [];
     const batch = this.#with.queue.newBatch(0);
-    while (catalog.liveBytes + bytes > this.maxLiveBytes && batch.hasRoom(0, 0)) {
+    let freed = 0;
+    while (isOver(freed) && batch.hasRoom(0, 0)) {
+      const before = catalog.liveBytes;
       const slot = catalog.evict();
       if (slot < 0) break;
       const body = catalog.isEvictedReference ? this.#events.bodyOf(slot) : undefined;
       if (body === undefined) continue;
+      freed += before - catalog.liveBytes;
       appendTombstone(this.#core, batch, slot);
       dropped.push(body);
     }
@@ -346,41 +379,6 @@ export class Space implements Destination {
     } else {
       await this.#with.queue.commit(batch);
     }
-    for (const body of dropped) this.#events.onDrop(body);
+    await Promise.all(dropped.map((body) => this.#events.onDrop(body)));
   }
-
-  /** Writes tombstones for what the disk has not taken when it failed. */
-  async #payOwed(): Promise<void> {
-    const { queue } = this.#with;
-    const { catalog } = this.#core;
-    const owed = [...queue.owed.values()];
-    let batch = queue.newBatch(0);
-    if (queue.owesGeneration) appendGeneration(batch, catalog.generation);
-    for (const [low, high] of owed) {
-      const slot = catalog.find(low, high);
-      if (slot < 0 || catalog.isSettled(slot)) continue;
-      if (!batch.hasRoom(0, 0)) {
-        await queue.commit(batch);
-        batch = queue.newBatch(0);
-      }
-      appendTombstone(this.#core, batch, slot);
-    }
-    await queue.commit(batch);
-    queue.owed.clear();
-    queue.owesGeneration = false;
-  }
-}
-
-/**
- * The most bytes of live entries within a limit: what is left beside the
- * segment that is written and the room for one more, less a share that is
- * dead. Segments go as a whole, and the more of them is dead, the less has to
- * be carried over.
- */
-export function liveBudget(maxBytes: number, segmentBytes: number): number {
-  return Math.max(0, maxBytes - 2 * claimOf(segmentBytes) - 8 * 4096) * LIVE_SHARE;
-}
-
-function claimOf(segmentBytes: number): number {
-  return blocksOf(segmentBytes) + CLAIM_SLACK + 4096;
 }

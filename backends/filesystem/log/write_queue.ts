@@ -308,6 +308,9 @@ export class WriteQueue {
         if (!await this.#destination.roll()) break;
         isWritten = await this.#writeOut(batch);
       }
+      if (!isWritten) {
+        reportError(this.#core, "Cannot write to segment log: there is no room within its limit");
+      }
       this.#finish(batch, isWritten);
     } catch (error) {
       await this.#retry(batch, error);

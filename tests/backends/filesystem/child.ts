@@ -9,6 +9,9 @@
  * - `throw`, `reject`: the same, and ends by an error that nobody catches.
  * - `storm`: sets small and large values for ever, each durable, and says on
  *   standard output what it begins and what is acknowledged.
+ * - `fill`: sets so many values of 6 KB, and every fifth of 20 KB, ten at a time,
+ *   within the limit given as the fifth argument; says how many were stored and
+ *   declined, and how many reports there were of that.
  * - `share`: for each line on standard input that is `set`, `delete` or
  *   `clear`, does that to its keys and answers with a line.
  */
@@ -19,15 +22,29 @@ import { FilesystemBackend } from "../../../backends/filesystem.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { entryOf } from "../../fakes/entries.ts";
 
-const [task, basePath, prefix, count] = process.argv.slice(2) as [string, string, string, string];
+const [task, basePath, prefix, count, maxBytes = "8MB"] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string | undefined,
+];
+let reported = 0;
 const backend = await FilesystemBackend.open(
   {
     basePath,
-    maxBytes: "8MB",
+    maxBytes,
     refreshInterval: "10ms",
     durability: task === "storm" ? "batch" : "none",
   },
-  { clock: systemClock, report: ({ error }) => error && console.error(error) },
+  {
+    clock: systemClock,
+    report: ({ error }) => {
+      if (error === undefined) return;
+      reported++;
+      console.error(error);
+    },
+  },
 );
 const keys = Array.from({ length: Number(count) }, (_, at) => `${prefix}:${at}`);
 
@@ -56,6 +73,25 @@ if (task === "write") {
 } else if (task === "reject") {
   await setAll("written");
   throw new Error("meant to be uncaught");
+} else if (task === "fill") {
+  const outcomes: boolean[] = [];
+  for (let at = 0; at < keys.length; at += 10) {
+    const slice = keys.slice(at, at + 10).map((key, each) => {
+      const value = new Uint8Array(each % 5 === 4 ? 20_000 : 6144).fill(at + each);
+      return entryOf(key, value, { clock: systemClock });
+    });
+    outcomes.push(...await backend.setMany(slice));
+  }
+  await backend.flush();
+  const stored = outcomes.filter(Boolean).length;
+  const last = await backend.getMany(keys.slice(-5));
+  await backend.close();
+  console.log(JSON.stringify({
+    stored,
+    declined: outcomes.length - stored,
+    reported,
+    kept: last.filter((entry) => entry !== undefined).length,
+  }));
 } else if (task === "end") {
   for (const [at, key] of keys.entries()) {
     // Not awaited: what was begun is done by a process that ends by itself.
