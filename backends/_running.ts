@@ -15,6 +15,11 @@ export class Running {
     this.#backend = backend;
   }
 
+  /** Whether operations are refused. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /**
    * Runs one operation.
    *

@@ -31,6 +31,9 @@ export const BUILTIN_BACKENDS: Readonly<Record<string, Builtin<BackendFactory>>>
   upstash: {
     load: async () => (await import("../backends/upstash.ts")).createUpstashBackend,
   },
+  sharded: {
+    load: async () => (await import("../backends/sharded.ts")).createShardedBackend,
+  },
 };
 
 /** The codecs that a config or a frame can name without registering them. */

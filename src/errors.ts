@@ -33,6 +33,8 @@ export interface CacheErrorOptions {
   readonly backend?: string | undefined;
   /** The key, as its caller gave it. */
   readonly key?: string | undefined;
+  /** The keys of a batch for which it failed, where it did not for all. */
+  readonly keys?: readonly string[] | undefined;
   /** The codec or serializer concerned. */
   readonly codec?: string | undefined;
   /** The error behind this one. */
@@ -57,6 +59,8 @@ export class CacheError extends Error {
   readonly backend: string | undefined;
   /** The key, as its caller gave it. */
   readonly key: string | undefined;
+  /** The keys of a batch for which it failed, where it did not for all. */
+  readonly keys: readonly string[] | undefined;
   /** The codec or serializer concerned. */
   readonly codec: string | undefined;
 
@@ -67,6 +71,7 @@ export class CacheError extends Error {
     this.code = code;
     this.backend = options.backend;
     this.key = options.key;
+    this.keys = options.keys;
     this.codec = options.codec;
   }
 }

@@ -1,6 +1,7 @@
 import { BUILTIN_BACKENDS } from "./builtins.ts";
 import { show } from "./config.ts";
 import { CacheError } from "./errors.ts";
+import { backendFlaw, isBackend } from "./manager/backend_shape.ts";
 import { nearestName } from "./nearest_name.ts";
 import type { BackendContext, BackendFactory, CacheBackend } from "./types.ts";
 
@@ -65,7 +66,7 @@ export class CacheBackendRegistry {
    * Makes a backend from its config.
    *
    * @param config has the type, and what the backend's factory reads.
-   * @throws {TypeError} when the type is not known, or as the factory says.
+   * @throws {TypeError} when the type is not known, its factory gives no backend, or as the factory says.
    * @throws {CacheError} `"unavailable"` when the backend's module cannot be loaded here.
    */
   static async create(
@@ -82,7 +83,14 @@ export class CacheBackendRegistry {
       );
     }
     const factory = registered.get(type) ?? await loadBuiltin(type);
-    return await factory(config, context);
+    const backend: unknown = await factory(config, context);
+    const flaw = isBackend(backend) ? backendFlaw(backend) : "it is no object with get and set";
+    if (flaw !== undefined) {
+      throw new TypeError(
+        `Cannot open backend: factory of "${type}" gave no CacheBackend: ${flaw}`,
+      );
+    }
+    return backend as CacheBackend;
   }
 }
 

@@ -118,16 +118,29 @@ export interface CacheBackend {
    */
   readNow?(key: string): CacheEntry | undefined | "wait";
 
-  /** Reads many in one request; the result has the order and length of `keys`. */
+  /**
+   * Reads many in one request; the result has the order and length of `keys`.
+   * Where only a part of them could be read, the others are misses, and the
+   * failure is told to {@linkcode BackendContext.report}.
+   */
   getMany?(
     keys: readonly string[],
     options?: OperationOptions,
   ): Promise<(CacheEntry | undefined)[]>;
 
-  /** Stores many in one request; the result has the order and length of `entries`. */
+  /**
+   * Stores many in one request; the result has the order and length of `entries`.
+   *
+   * @throws {CacheError} whose `keys` says for which it failed; without that, it may have for any.
+   */
   setMany?(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]>;
 
-  /** Removes many in one request. @returns how many live ones there were. */
+  /**
+   * Removes many in one request.
+   *
+   * @returns how many live ones there were.
+   * @throws {CacheError} whose `keys` says for which it failed; without that, it may have for any.
+   */
   deleteMany?(keys: readonly string[], options?: OperationOptions): Promise<number>;
 
   /**

@@ -40,7 +40,8 @@ export interface InvalidationListener {
 
 /**
  * Carries invalidations between processes, at most once each and in the order
- * of each sender. What may have been missed is told as a lost connection.
+ * of each sender, at least what it says of one key. What may have been missed
+ * is told as a lost connection.
  */
 export interface InvalidationBus {
   /** Names the bus in events and errors. */

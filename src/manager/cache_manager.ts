@@ -4,7 +4,7 @@ import { type CacheEvents, type CacheListener, EventHub } from "../observability
 import type { CacheStats } from "../observability/stats.ts";
 import { CacheBackendRegistry } from "../registry.ts";
 import type { CacheBackend, Clock } from "../types.ts";
-import { backendFlaw, isBackend } from "./backend_shape.ts";
+import { isBackend } from "./backend_shape.ts";
 import { type CacheManagerOptions, resolveOptions } from "./cache_manager_options.ts";
 import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
@@ -124,16 +124,12 @@ async function openBackend(
   events: EventHub,
 ): Promise<CacheBackend> {
   let { type: name } = config;
-  const backend: unknown = await CacheBackendRegistry.create({ ...config }, {
+  const backend = await CacheBackendRegistry.create({ ...config }, {
     clock,
     report: (report) => events.report(name, report),
   });
-  const flaw = isBackend(backend) ? backendFlaw(backend) : "it is no object with get and set";
-  if (flaw !== undefined) {
-    throw new TypeError(`Cannot open cache: factory of "${name}" gave no CacheBackend: ${flaw}`);
-  }
-  ({ name } = backend as CacheBackend);
-  return backend as CacheBackend;
+  ({ name } = backend);
+  return backend;
 }
 
 function assertDistinctNames(backends: readonly CacheBackend[]): void {

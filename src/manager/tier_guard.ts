@@ -168,7 +168,9 @@ export class TierGuard {
         ? start(NO_OPTIONS)
         : this.#deadlines.run(operation, start, signal));
     } catch (error) {
-      this.distrust.failed(keys, order);
+      const failed = new Set(isCacheError(error) ? error.keys ?? keys : keys);
+      this.distrust.failed([...failed], order);
+      this.distrust.succeeded(keys.filter((key) => !failed.has(key)), order);
       signal?.throwIfAborted();
       this.failed(operation, keys.length === 1 ? keys[0] : undefined, error);
       return "failed";

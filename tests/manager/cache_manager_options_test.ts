@@ -369,12 +369,12 @@ describe("CacheManager.open()", () => {
       await assert.rejects(CacheManager.open({ backends: [{ type: "nothing" }] }), {
         name: "TypeError",
         message:
-          'Cannot open cache: factory of "nothing" gave no CacheBackend: it is no object with get and set',
+          'Cannot open backend: factory of "nothing" gave no CacheBackend: it is no object with get and set',
       });
       await assert.rejects(CacheManager.open({ backends: [{ type: "third" }, { type: "half" }] }), {
         name: "TypeError",
         message:
-          "Cannot open cache: factory of \"half\" gave no CacheBackend: it has no method 'delete'",
+          "Cannot open backend: factory of \"half\" gave no CacheBackend: it has no method 'delete'",
       });
       assert.deepEqual(closed, ["third"]);
       assert.equal(await ready.get("still open"), undefined);
