@@ -18,8 +18,6 @@
  * ```
  */
 
-import { Buffer } from "node:buffer";
-import { systemClock } from "../src/clock.ts";
 import { show } from "../src/config.ts";
 import type {
   InvalidationBus,
@@ -28,25 +26,36 @@ import type {
 import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { isCacheError } from "../src/errors.ts";
-import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import type {
+  BackendContext,
+  BackendStats,
+  CacheBackend,
+  OperationOptions,
+  VersionedOutcome,
+} from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
 import { batches } from "./_batches.ts";
 import { FrameReader } from "./_frames.ts";
+import { ownKeys } from "./_own_keys.ts";
 import { Running } from "./_running.ts";
+import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
 import type { StoredNames } from "./_stored_key.ts";
+import type { VersionedWrites } from "./_versioned_writes.ts";
 import { ClientSource } from "./redis/client_source.ts";
-import type { Argument, RedisConnection } from "./redis/connection.ts";
 import {
   readRedisConfig,
   type RedisClient,
   type RedisConfig,
   type RedisSettings,
 } from "./redis/redis_config.ts";
+import { Echoes } from "./redis/echoes.ts";
 import { RedisLink } from "./redis/redis_link.ts";
-import { readAll, readHeaders, unlinkAll } from "./redis/many.ts";
+import { BATCH_KEYS, readAll, readHeaders, unlinkAll } from "./redis/many.ts";
+import { writeOf } from "./redis/redis_write.ts";
 import { RedisLockProvider } from "./redis/redis_lock_provider.ts";
 import { RedisBus } from "./redis/redis_bus.ts";
 import { busConnect } from "./redis/bus_connect.ts";
+import { redisVersionedWrites } from "./redis/redis_versioned_writes.ts";
 import { connectTo } from "./redis/connect.ts";
 import { bytesOfReply, type CallOptions, frameOf, RedisStore } from "./redis/redis_store.ts";
 
@@ -57,17 +66,6 @@ export type {
   RedisClusterLike,
   RedisSentinelLike,
 } from "./redis/client_like.ts";
-
-/** Keys of one round trip. */
-const BATCH_KEYS = 1000;
-
-interface Write {
-  readonly send: (connection: RedisConnection) => Promise<unknown>;
-  /** Whether it stores, or the entry is declined. */
-  readonly isStored: boolean;
-}
-
-const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
 
 /**
  * Opens a Redis backend. The first operation connects.
@@ -98,7 +96,9 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   readonly #link: RedisLink | undefined;
   readonly #store: RedisStore;
   readonly #frames: FrameReader;
+  readonly #versioned: VersionedWrites<CallOptions>;
   readonly #running: Running;
+  readonly #echoes: Echoes = new Echoes();
   #closing: Promise<void> | undefined;
 
   /**
@@ -138,6 +138,13 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       });
     }
     this.#store = new RedisStore(name, this.#link ?? new ClientSource(name, target as RedisClient));
+    this.#versioned = redisVersionedWrites({
+      store: this.#store,
+      settings,
+      frames: this.#frames,
+      echoes: this.#echoes,
+      clock: context.clock,
+    });
   }
 
   /** Reads one entry. */
@@ -177,7 +184,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const encoded = entry.encode();
       const frame = encoded instanceof Promise ? await encoded : encoded;
       options?.signal?.throwIfAborted();
-      const { send, isStored } = this.#write(entry, frame);
+      const { send, isStored } = writeOf(entry, frame, this.#settings, this.#context.clock.now());
       await this.#store.call(send, this.#call("write to", options, key));
       return isStored;
     });
@@ -207,10 +214,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const { match, matches } = this.#names.scan(pattern);
       let removed = 0;
       for await (const page of this.#store.scan(match, call)) {
-        const doomed = page.filter((stored) => {
-          const key = this.#names.key(stored);
-          return key !== undefined && matches(key);
-        });
+        const doomed = ownKeys(page, this.#names, matches).map(({ stored }) => stored);
         if (doomed.length > 0) removed += await this.#remove(doomed, call);
       }
       return removed;
@@ -242,7 +246,10 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       for (const batch of batches(entries, BATCH_KEYS)) {
         const frames = await Promise.all(batch.map((entry) => entry.encode()));
         options?.signal?.throwIfAborted();
-        const writes = batch.map((entry, at) => this.#write(entry, frames[at] as Uint8Array));
+        const now = this.#context.clock.now();
+        const writes = batch.map((entry, at) =>
+          writeOf(entry, frames[at] as Uint8Array, this.#settings, now)
+        );
         await this.#store.call(
           (connection) => Promise.all(writes.map(({ send }) => send(connection))),
           call,
@@ -264,6 +271,29 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     });
   }
 
+  /** Stores what is newer than what is there, many in one round trip, by a thousand entries. */
+  setNewest(
+    entries: readonly CacheEntry[],
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome[]> {
+    return this.#running.run(
+      options,
+      () => this.#versioned.setNewest(entries, this.#call("write to", options)),
+    );
+  }
+
+  /** Removes what is not newer, many in one round trip, and leaves marks for five minutes. */
+  deleteUpTo(
+    keys: readonly string[],
+    version: number,
+    options?: OperationOptions,
+  ): Promise<number> {
+    return this.#running.run(
+      options,
+      () => this.#versioned.deleteUpTo(keys, version, this.#call("delete from", options)),
+    );
+  }
+
   /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
     this.#running.begin(options);
@@ -272,13 +302,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     // A scan may find a key twice.
     const seen = new Set<string>();
     for await (const page of this.#store.scan(match, call)) {
-      const found: { key: string; stored: string }[] = [];
-      for (const stored of page) {
-        const key = this.#names.key(stored);
-        if (key === undefined || seen.has(stored) || !matches(key)) continue;
-        seen.add(stored);
-        found.push({ key, stored });
-      }
+      const found = ownKeys(page, this.#names, matches).filter(({ stored }) => !seen.has(stored));
+      for (const { stored } of found) seen.add(stored);
       const liveness = await this.#liveness(found.map(({ stored }) => stored), call);
       for (const [at, { key }] of found.entries()) {
         if (liveness[at] !== true) continue;
@@ -305,6 +330,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       name,
       names,
       tracking,
+      echoes: this.#echoes,
       ownsLink: link === undefined,
       link: link ?? new RedisLink({
         backend: name,
@@ -340,22 +366,6 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   #call(verb: string, options: OperationOptions | undefined, key?: string): CallOptions {
     return { action: `Cannot ${verb} Redis`, key, signal: options?.signal };
-  }
-
-  /** What stores an entry, or removes an older one of its key. */
-  #write(entry: CacheEntry, frame: Uint8Array): Write {
-    const stored = this.#names.entry(entry.key);
-    const isStored = frame.length <= this.#settings.maxValueBytes;
-    const left = Math.ceil(entry.staleUntil - this.#context.clock.now());
-    // Neither a value that is too large nor one that is over leaves an older one behind.
-    if (!isStored || left <= 0) {
-      return { send: (connection) => connection.remove(stored), isStored };
-    }
-    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-    const args: Argument[] = ["SET", stored, bytes];
-    // From now, by the server's clock, so that it need not agree with ours.
-    if (left !== Infinity) args.push("PX", String(left + this.#settings.expiryGrace));
-    return { send: (connection) => connection.send(stored, args), isStored };
   }
 
   /** Removes stored keys in one round trip. @returns how many held a live entry. */

@@ -18,7 +18,6 @@
  * ```
  */
 
-import { systemClock } from "../src/clock.ts";
 import { show } from "../src/config.ts";
 import type {
   InvalidationBus,
@@ -27,13 +26,22 @@ import type {
 import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError, isCacheError } from "../src/errors.ts";
-import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import type {
+  BackendContext,
+  BackendStats,
+  CacheBackend,
+  OperationOptions,
+  VersionedOutcome,
+} from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
 import { batches } from "./_batches.ts";
 import { FrameReader } from "./_frames.ts";
+import { ownKeys } from "./_own_keys.ts";
 import { Running } from "./_running.ts";
 import { ScriptLocks } from "./_script_locks.ts";
-import { base64Length, fromBase64, toBase64 } from "./upstash/base64.ts";
+import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
+import type { VersionedWrites } from "./_versioned_writes.ts";
+import { base64Length, bytesOfReply, toBase64 } from "./upstash/base64.ts";
 import { UpstashBus } from "./upstash/upstash_bus.ts";
 import { createUpstashClient } from "./upstash/upstash_client.ts";
 import {
@@ -43,6 +51,7 @@ import {
 } from "./upstash/upstash_config.ts";
 import { type UpstashCommand, UpstashPipe } from "./upstash/upstash_pipe.ts";
 import { type CallOptions, UpstashStore } from "./upstash/upstash_store.ts";
+import { upstashVersionedWrites } from "./upstash/upstash_versioned_writes.ts";
 import * as commands from "./upstash/commands.ts";
 
 export type {
@@ -50,11 +59,6 @@ export type {
   UpstashConfig,
   UpstashPipelineLike,
 } from "./upstash/upstash_config.ts";
-
-/** Keys of one request. */
-const BATCH_KEYS = 500;
-
-const STANDALONE_CONTEXT: BackendContext = { clock: systemClock, report: () => {} };
 
 /**
  * Opens an Upstash backend. Nothing is sent before the first operation.
@@ -83,6 +87,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   readonly #settings: UpstashSettings;
   readonly #store: UpstashStore;
   readonly #frames: FrameReader;
+  readonly #versioned: VersionedWrites<CallOptions>;
   readonly #running: Running;
   #closing: Promise<void> | undefined;
 
@@ -117,6 +122,12 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
         : { client, aim: () => {} }),
     });
     this.#store = new UpstashStore(name, pipe);
+    this.#versioned = upstashVersionedWrites({
+      store: this.#store,
+      settings,
+      frames: this.#frames,
+      clock: context.clock,
+    });
   }
 
   /** Reads one entry. */
@@ -173,10 +184,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
       const { match, matches } = names.scan(pattern);
       let removed = 0;
       for await (const page of this.#store.scan(match, call)) {
-        const doomed = page.filter((stored) => {
-          const key = names.key(stored);
-          return key !== undefined && matches(key);
-        });
+        const doomed = ownKeys(page, names, matches).map(({ stored }) => stored);
         if (doomed.length > 0) removed += await this.#remove(doomed, call);
       }
       return removed;
@@ -191,7 +199,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     return this.#running.run(options, async () => {
       const call = this.#call("read from", options);
       const entries: (CacheEntry | undefined)[] = [];
-      for (const batch of batches(keys, BATCH_KEYS)) {
+      for (const batch of batches(keys, commands.BATCH_KEYS)) {
         const stored = batch.map((key) => this.#settings.names.entry(key));
         const [reply] = await this.#store.send([commands.getAll(stored)], call);
         const values = Array.isArray(reply) ? reply : [];
@@ -215,6 +223,29 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     });
   }
 
+  /** Stores what is newer than what is there, in as few requests as its size allows. */
+  setNewest(
+    entries: readonly CacheEntry[],
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome[]> {
+    return this.#running.run(
+      options,
+      () => this.#versioned.setNewest(entries, this.#call("write to", options)),
+    );
+  }
+
+  /** Removes what is not newer, many in one request, and leaves marks for five minutes. */
+  deleteUpTo(
+    keys: readonly string[],
+    version: number,
+    options?: OperationOptions,
+  ): Promise<number> {
+    return this.#running.run(
+      options,
+      () => this.#versioned.deleteUpTo(keys, version, this.#call("delete from", options)),
+    );
+  }
+
   /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
     this.#running.begin(options);
@@ -224,13 +255,8 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     // A scan may find a key twice.
     const seen = new Set<string>();
     for await (const page of this.#store.scan(match, call)) {
-      const found: { key: string; stored: string }[] = [];
-      for (const stored of page) {
-        const key = names.key(stored);
-        if (key === undefined || seen.has(stored) || !matches(key)) continue;
-        seen.add(stored);
-        found.push({ key, stored });
-      }
+      const found = ownKeys(page, names, matches).filter(({ stored }) => !seen.has(stored));
+      for (const { stored } of found) seen.add(stored);
       const liveness = await this.#liveness(found.map(({ stored }) => stored), call);
       for (const [at, { key }] of found.entries()) {
         if (liveness[at] !== true) continue;
@@ -341,7 +367,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   /** Removes stored keys. @returns how many held a live entry. */
   async #remove(stored: readonly string[], call: CallOptions): Promise<number> {
     let removed = 0;
-    for (const batch of batches(stored, BATCH_KEYS)) {
+    for (const batch of batches(stored, commands.BATCH_KEYS)) {
       // Each header together with its removal, and before it.
       const pairs = batch.flatMap((key) => [
         { ...commands.getHeader(key), writes: key },
@@ -356,13 +382,13 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   }
 
   #isLive(header: unknown): boolean {
-    const bytes = typeof header === "string" && header !== "" ? fromBase64(header) : undefined;
+    const bytes = bytesOfReply(header);
     return bytes !== undefined && this.#frames.isLive(bytes);
   }
 
   #entry(key: string, reply: unknown): CacheEntry | undefined {
     if (reply === null || reply === undefined) return undefined;
-    const bytes = typeof reply === "string" ? fromBase64(reply) : undefined;
+    const bytes = bytesOfReply(reply);
     if (bytes !== undefined) return this.#frames.entry(key, bytes);
     this.#frames.corrupt(key, new CacheError("corrupt", "Cannot decode frame: it is no base64"));
     return undefined;

@@ -1,7 +1,16 @@
+import { Buffer } from "node:buffer";
 import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
+import { NEWEST_SCRIPT } from "../_newest_script.ts";
+import { isUnknownScript } from "../_script.ts";
+import type { StoredNames } from "../_stored_key.ts";
+import type { VersionedRecord } from "../_versioned_writes.ts";
 import type { RedisConnection } from "./connection.ts";
+import type { Echoes } from "./echoes.ts";
 
 /* Commands on many keys, begun in one go so that they travel together. */
+
+/** Keys of one round trip. */
+export const BATCH_KEYS = 1000;
 
 const LAST_HEADER_BYTE = String(FRAME_HEADER_BYTES - 1);
 
@@ -41,6 +50,32 @@ export async function unlinkAll(
   const removals = Promise.all(stored.map((key) => connection.remove(key)));
   const [read, counts] = await Promise.all([headers, removals]);
   return read.filter((_, at) => counts[at] === 1);
+}
+
+/** Runs the script of versioned writes for each record. @returns its replies. */
+export async function writeNewest(
+  connection: RedisConnection,
+  records: readonly VersionedRecord[],
+  names: StoredNames,
+  echoes: Echoes,
+): Promise<unknown[]> {
+  const known = NEWEST_SCRIPT.digest();
+  const digest = known instanceof Promise ? await known : known;
+  return await Promise.all(records.map(async ({ key, frame, args }) => {
+    const stored = names.entry(key);
+    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+    const rest = ["1", stored, bytes, ...args];
+    let reply: unknown = null;
+    echoes.expect(stored);
+    try {
+      return reply = await connection.send(stored, ["EVALSHA", digest, ...rest]);
+    } catch (error) {
+      if (!(error instanceof Error && isUnknownScript(error.message))) throw error;
+      return reply = await connection.send(stored, ["EVAL", NEWEST_SCRIPT.text, ...rest]);
+    } finally {
+      if (reply === null) echoes.unexpect(stored);
+    }
+  }));
 }
 
 function nullIfWrongType(error: unknown): null {

@@ -9,6 +9,7 @@ import { CacheError } from "../../src/errors.ts";
 import type { BackendContext, OperationOptions } from "../../src/types.ts";
 import type { StoredNames } from "../_stored_key.ts";
 import type { OpenConnection, SingleClient } from "./connect.ts";
+import type { Echoes } from "./echoes.ts";
 import type { RedisLink } from "./redis_link.ts";
 
 /** How a bus is made. */
@@ -23,6 +24,8 @@ export interface RedisBusOptions {
   readonly names: StoredNames;
   /** Whether the server itself tells what keys change; the link's client must emit that. */
   readonly tracking: boolean;
+  /** Tells own changes apart, with tracking. */
+  readonly echoes: Echoes;
   /** Hands one message to the server, over the connection that writes entries, after them. */
   readonly send: (message: string, options: OperationOptions | undefined) => Promise<unknown>;
   /** Clock and listener. */
@@ -115,12 +118,13 @@ export class RedisBus implements InvalidationBus {
 
   async #connected({ client }: OpenConnection): Promise<void> {
     if (client === undefined) throw new TypeError("Cannot subscribe: there is no single server");
-    const { names, tracking } = this.#options;
+    const { names, tracking, echoes } = this.#options;
     await client.subscribe(names.channel, this.#receive);
     if (tracking) {
       client.on("invalidate", (stored: unknown) => this.#changed(stored));
       // The client has turned on the other mode, in which the server tells only of what was read.
       await client.sendCommand(["CLIENT", "TRACKING", "OFF"]);
+      echoes.listen();
       await client.sendCommand(
         ["CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", names.entryPrefix, "NOLOOP"],
       );
@@ -137,11 +141,14 @@ export class RedisBus implements InvalidationBus {
       this.#listeners.tell([{ kind: "clear", pattern: undefined, version: undefined }]);
       return;
     }
-    const key = this.#options.names.key(String(stored));
+    const { names, echoes } = this.#options;
+    const key = names.key(String(stored));
+    if (echoes.isOwn(String(stored))) return;
     if (key !== undefined) this.#listeners.tell([{ kind: "key", key, version: undefined }]);
   }
 
   #lost(): void {
+    this.#options.echoes.stop();
     this.#client = undefined;
     this.#cancelHeartbeat();
     this.#cancelHeartbeat = NOTHING;

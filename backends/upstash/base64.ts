@@ -26,7 +26,7 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /** The bytes of base64, in a buffer of their own, `undefined` for what is none. */
-export function fromBase64(text: string): Uint8Array | undefined {
+function fromBase64(text: string): Uint8Array | undefined {
   try {
     const { fromBase64 } = Uint8Array as Base64Constructor;
     if (fromBase64 !== undefined) return fromBase64.call(Uint8Array, text);
@@ -37,4 +37,9 @@ export function fromBase64(text: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The bytes of a reply, `undefined` for what is no base64. */
+export function bytesOfReply(reply: unknown): Uint8Array | undefined {
+  return typeof reply === "string" ? fromBase64(reply) : undefined;
 }

@@ -1,6 +1,10 @@
 import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
-import { base64Length } from "./base64.ts";
+import { NEWEST_BASE64_SCRIPT } from "../_newest_script.ts";
+import { base64Length, toBase64 } from "./base64.ts";
 import type { UpstashCommand } from "./upstash_pipe.ts";
+
+/** Keys of one request. */
+export const BATCH_KEYS = 500;
 
 /** What a command has besides its keys and values, as JSON. */
 export const COMMAND_BYTES = 64;
@@ -50,6 +54,29 @@ export function unlink(stored: string): UpstashCommand {
   return { add: (pipeline) => pipeline.unlink(stored), bytes: sizeOf(stored), writes: stored };
 }
 
+/** Stores a frame unless a newer one is there. `args` are the script's after the record. */
+export function setNewest(
+  digest: string,
+  stored: string,
+  frame: Uint8Array,
+  args: readonly string[],
+): UpstashCommand {
+  const run = (how: "eval" | "evalsha", script: string): UpstashCommand => ({
+    add: (pipeline) => pipeline[how](script, [stored], [toBase64(frame), ...args]),
+    bytes: sizeOf(script) + sizeOfNewest(stored, frame.length),
+    writes: stored,
+  });
+  return {
+    ...run("evalsha", digest),
+    ifUnknownScript: run("eval", NEWEST_BASE64_SCRIPT.text),
+  };
+}
+
+/** The most that {@linkcode setNewest} takes of a request for a frame of some length. */
+export function sizeOfSetNewest(stored: string, frameLength: number): number {
+  return sizeOf(NEWEST_BASE64_SCRIPT.text) + sizeOfNewest(stored, frameLength);
+}
+
 /** Runs a script. */
 export function evaluate(
   script: string,
@@ -69,6 +96,11 @@ export function publish(channel: string, message: string): UpstashCommand {
     add: (pipeline) => pipeline.publish(channel, message),
     bytes: sizeOf(channel) + sizeOf(message),
   };
+}
+
+/** Without the script: key, frame, and three numbers. */
+function sizeOfNewest(stored: string, frameLength: number): number {
+  return sizeOf(stored) + base64Length(frameLength) + 3 * COMMAND_BYTES;
 }
 
 /** The most that a command with this text takes as JSON in UTF-8: six bytes for a control character. */

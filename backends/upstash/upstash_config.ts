@@ -23,6 +23,8 @@ export interface UpstashPipelineLike {
   scan(cursor: string, options: { match: string; count: number }): unknown;
   /** Runs a script. */
   eval(script: string, keys: string[], args: string[]): unknown;
+  /** Runs a script that the database keeps. */
+  evalsha(digest: string, keys: string[], args: string[]): unknown;
   /** Tells the listeners of a channel. */
   publish(channel: string, message: string): unknown;
   /** Sends the request. Each reply has a result or an error. */

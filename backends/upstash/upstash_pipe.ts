@@ -1,5 +1,6 @@
 import { CacheError } from "../../src/errors.ts";
 import type { Clock } from "../../src/types.ts";
+import { isUnknownScript } from "../_script.ts";
 import type { UpstashClientLike, UpstashPipelineLike } from "./upstash_config.ts";
 
 /** One command. */
@@ -12,6 +13,8 @@ export interface UpstashCommand {
   readonly writes?: string;
   /** Whether its reply is to be null where the key holds no string. */
   readonly nullIfWrongType?: boolean;
+  /** What is sent instead when the database does not keep the script that it names. */
+  readonly ifUnknownScript?: UpstashCommand;
 }
 
 /** How a pipe is made. */
@@ -139,12 +142,15 @@ export class UpstashPipe {
     }
     try {
       const replies = await this.#exchange(batch);
-      for (const [at, { command, resolve, reject }] of batch.entries()) {
+      for (const [at, { command, signal, resolve, reject }] of batch.entries()) {
         const reply = replies[at];
+        const other = command.ifUnknownScript;
         if (reply === undefined) reject(new TypeError("Cannot read reply: there is none"));
         else if (reply.error === undefined) resolve(reply.result);
         else if (command.nullIfWrongType && reply.error.startsWith("WRONGTYPE")) resolve(null);
-        else reject(Object.assign(new Error(reply.error), { name: "UpstashError" }));
+        else if (other !== undefined && isUnknownScript(reply.error)) {
+          this.#queue.push({ command: other, signal, resolve, reject });
+        } else reject(Object.assign(new Error(reply.error), { name: "UpstashError" }));
       }
     } catch (error) {
       for (const { reject } of batch) reject(error);

@@ -6,6 +6,11 @@ const STAMPS_PER_MILLISECOND = 1024;
 /** How far clocks of different machines are believed to be apart. */
 const MAX_SKEW_MS = 3_600_000;
 
+/** The latest stamp that an honest clock may have made by `now`, in epoch milliseconds. */
+export function latestHonest(now: number): number {
+  return (now + MAX_SKEW_MS) * STAMPS_PER_MILLISECOND;
+}
+
 /**
  * Makes version stamps: a hybrid logical clock (Kulkarni et al., "Logical
  * Physical Clocks", 2014) in one number, the epoch millisecond times 1024 plus
@@ -20,16 +25,20 @@ export class VersionClock {
     this.#clock = clock;
   }
 
-  /** The next stamp. */
-  next(): number {
-    const earliest = this.#clock.now() * STAMPS_PER_MILLISECOND;
+  /**
+   * The next stamp.
+   *
+   * @param ahead how far ahead of this machine's clock it is, in milliseconds:
+   * then it is later than what clocks that are ahead of this one stamped before. @default 0
+   */
+  next(ahead = 0): number {
+    const earliest = (this.#clock.now() + ahead) * STAMPS_PER_MILLISECOND;
     this.#last = Math.max(this.#last + 1, Math.floor(earliest));
     return this.#last;
   }
 
   /** Makes later stamps greater than one that was seen elsewhere, unless that is too far ahead to be an honest clock's. */
   observe(version: number): void {
-    const latest = (this.#clock.now() + MAX_SKEW_MS) * STAMPS_PER_MILLISECOND;
-    if (version > this.#last && version <= latest) this.#last = version;
+    if (version > this.#last && version <= latestHonest(this.#clock.now())) this.#last = version;
   }
 }

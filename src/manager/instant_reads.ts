@@ -1,4 +1,5 @@
 import type { CacheEntry } from "../entry/entry.ts";
+import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Fences } from "./fences.ts";
 import type { TagIndex } from "./tag_index.ts";
@@ -25,6 +26,8 @@ export interface InstantReadsParts {
   readonly tags: TagIndex;
   /** Takes what happens. */
   readonly events: EventHub;
+  /** Told of the versions read from tiers that may be shared. */
+  readonly versions: VersionClock;
   /** Count hits. */
   readonly counters: CacheCounters;
   /** The most bytes that a compressed value may decode to. */
@@ -40,6 +43,7 @@ export class InstantReads {
   readonly #fences: Fences;
   readonly #tags: TagIndex;
   readonly #events: EventHub;
+  readonly #versions: VersionClock;
   readonly #counters: CacheCounters;
   readonly #maxDecodedBytes: number;
   /** The first tier, where that is in memory and the cache is open. */
@@ -51,6 +55,7 @@ export class InstantReads {
     this.#fences = parts.fences;
     this.#tags = parts.tags;
     this.#events = parts.events;
+    this.#versions = parts.versions;
     this.#counters = parts.counters;
     this.#maxDecodedBytes = parts.maxDecodedBytes;
     this.#memory = parts.tiers[0]?.isInProcess ? parts.tiers[0] : undefined;
@@ -105,10 +110,11 @@ export class InstantReads {
       return WAIT;
     }
     if (value === undefined || value instanceof Promise) return WAIT;
-    const { key } = entry;
+    const { key, version } = entry;
     for (let at = 0; at < place; at++) {
       if (!this.#tiers[at]!.isInProcess) return WAIT;
     }
+    this.#versions.observe(version);
     const isQuiet = this.#fences.isQuiet(key);
     for (let at = 0; at < place; at++) {
       const tier = this.#tiers[at]!;

@@ -2,9 +2,16 @@ import type { CacheEntry } from "../entry/entry.ts";
 import { CacheError, isCacheError } from "../errors.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import { TierCounters, type TierStats } from "../observability/stats.ts";
-import type { BackendStats, CacheBackend, Clock, OperationOptions } from "../types.ts";
+import type {
+  BackendStats,
+  CacheBackend,
+  Clock,
+  OperationOptions,
+  VersionedOutcome,
+} from "../types.ts";
+import { BackendWriter, ofLength } from "./backend_writer.ts";
 import { mapLimited } from "./map_limited.ts";
-import { TierGuard } from "./tier_guard.ts";
+import { type Superseded, TierGuard } from "./tier_guard.ts";
 import { admits, capped, type TierLimits } from "./tier_limits.ts";
 
 /** Single reads under way at once where a backend has no batch call. */
@@ -15,6 +22,9 @@ type Occasion = "writes" | "promotions";
 
 /** What a write did in a tier. */
 type WriteOutcome = TierOutcome["outcome"];
+
+/** What a promotion did; it is left out where it came too late. */
+type PromotionOutcome = WriteOutcome | Superseded;
 
 /**
  * One backend in its place among the tiers, and the only caller of it. Reads
@@ -28,6 +38,7 @@ export class Tier {
   /** Whether the backend answers without waiting. Each of its writes is done when it returns its promise. */
   readonly isInProcess: boolean;
   readonly #backend: CacheBackend;
+  readonly #writer: BackendWriter;
   readonly #limits: TierLimits;
   readonly #clock: Clock;
   readonly #events: EventHub;
@@ -39,13 +50,13 @@ export class Tier {
     this.name = backend.name;
     this.isInProcess = backend.getSync !== undefined;
     this.#backend = backend;
+    this.#writer = new BackendWriter(backend);
     this.#limits = limits;
     this.#clock = clock;
     this.#events = events;
     const { name, isInProcess } = this;
-    const { deadline } = limits;
-    const counters = this.#counters;
-    this.#guard = new TierGuard({ name, isInProcess, deadline, clock, events, counters });
+    const parts = { name, isInProcess, deadline: limits.deadline, clock, events };
+    this.#guard = new TierGuard({ ...parts, counters: this.#counters });
   }
 
   /**
@@ -98,7 +109,7 @@ export class Tier {
     try {
       const copy = capped(this.#limits, entry, this.#clock.now());
       this.#backend.set(entry.key, copy).then(
-        (stored) => this.#count(stored, "promotions"),
+        (stored) => this.#count(stored ? "stored" : "declined", "promotions"),
         failed,
       );
     } catch (error) {
@@ -151,7 +162,7 @@ export class Tier {
       "read",
       undefined,
       async (options) =>
-        this.#ofLength(trusted.length, await backend.getMany!(trusted, options), "entries"),
+        ofLength(backend, trusted.length, await backend.getMany!(trusted, options), "entries"),
       signal,
       [],
     );
@@ -180,7 +191,7 @@ export class Tier {
       (options) => this.#store(entry, options),
       signal,
     );
-    return typeof stored === "string" ? "failed" : this.#count(stored, "writes");
+    return stored === "superseded" ? "failed" : this.#count(stored, "writes");
   }
 
   /**
@@ -188,10 +199,10 @@ export class Tier {
    *
    * @param isCurrent asked just before the copy is made, when earlier writes of the key have ended.
    */
-  async promote(entry: CacheEntry, isCurrent: () => boolean): Promise<boolean> {
+  async promote(entry: CacheEntry, isCurrent: () => boolean): Promise<PromotionOutcome> {
     const { key, expiresAt } = entry;
-    if (expiresAt <= this.#clock.now() || this.#guard.distrust.has(key)) return false;
-    if (!admits(this.#limits, entry)) return this.#count(false, "promotions") === "stored";
+    if (expiresAt <= this.#clock.now() || this.#guard.distrust.has(key)) return "superseded";
+    if (!admits(this.#limits, entry)) return this.#count("declined", "promotions");
     const stored = await this.#guard.write(
       "write",
       [key],
@@ -199,21 +210,20 @@ export class Tier {
       undefined,
       isCurrent,
     );
-    return typeof stored !== "string" && this.#count(stored, "promotions") === "stored";
+    return this.#count(stored, "promotions");
   }
 
   /** Writes many entries of different keys, in one request where the backend can. */
   async setMany(entries: readonly CacheEntry[], signal?: AbortSignal): Promise<WriteOutcome[]> {
     if (entries.length === 0) return [];
-    const backend = this.#backend;
     const keys = entries.map((entry) => entry.key);
-    const isBatch = !this.isInProcess && backend.setMany !== undefined &&
+    const isBatch = !this.isInProcess && this.#writer.storesMany &&
       entries.every((entry) => admits(this.#limits, entry));
     const stored = isBatch
       ? await this.#guard.write("write", keys, async (options) => {
         const now = this.#clock.now();
         const copies = entries.map((entry) => capped(this.#limits, entry, now));
-        return this.#ofLength(keys.length, await backend.setMany!(copies, options), "outcomes");
+        return await this.#writer.storeMany(copies, options);
       }, signal)
       : await this.#guard.writeEach(
         "write",
@@ -221,27 +231,29 @@ export class Tier {
         (at, options) => this.#store(entries[at]!, options),
         signal,
       );
-    return keys.map((_, at) => {
-      const outcome = Array.isArray(stored) ? stored[at]! : "failed";
-      return outcome === "failed" ? outcome : this.#count(outcome, "writes");
-    });
+    if (!Array.isArray(stored)) return keys.map(() => "failed");
+    return stored.map((outcome) => this.#count(outcome, "writes"));
   }
 
   /** Removes one entry. A failure is told, and the key not read here until it has been mended. */
-  async delete(key: string, signal?: AbortSignal): Promise<boolean> {
+  async delete(key: string, version: number, signal?: AbortSignal): Promise<boolean> {
     const removed = await this.#guard.write(
       "delete",
       [key],
-      (options) => this.#backend.delete(key, options),
+      (options) => this.#writer.erase(key, version, options),
       signal,
     );
     return removed === true;
   }
 
   /** Removes many entries, in one request where the backend can. @returns how many were there. */
-  async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
+  async deleteMany(
+    keys: readonly string[],
+    version: number,
+    signal?: AbortSignal,
+  ): Promise<number> {
     const backend = this.#backend;
-    if (this.isInProcess || backend.deleteMany === undefined) {
+    if (this.isInProcess || !this.#writer.erasesMany) {
       const removed = await this.#guard.writeEach(
         "delete",
         keys,
@@ -253,10 +265,20 @@ export class Tier {
     const removed = await this.#guard.write(
       "delete",
       keys,
-      (options) => backend.deleteMany!(keys, options),
+      (options) => this.#writer.eraseMany(keys, version, options),
       signal,
     );
     return typeof removed === "number" ? removed : 0;
+  }
+
+  /** Removes what is held of a key unless it is newer than a version: another process has changed it. */
+  async drop(key: string, version: number): Promise<void> {
+    await this.#guard.write<true | Superseded>(
+      "delete",
+      [key],
+      // A newer one that stays says nothing of an earlier write that failed.
+      async (options) => await this.#writer.eraseOlder(key, version, options) || "superseded",
+    );
   }
 
   /** Removes all entries that match. Has no deadline: it takes as long as there are entries. */
@@ -310,14 +332,13 @@ export class Tier {
   }
 
   /** Stores an entry as it may live here; what stands under the key of one that is declined is older and goes. */
-  async #store(entry: CacheEntry, options: OperationOptions): Promise<boolean> {
-    const { key } = entry;
+  async #store(entry: CacheEntry, options: OperationOptions): Promise<VersionedOutcome> {
+    const { key, version } = entry;
     if (admits(this.#limits, entry)) {
-      const copy = capped(this.#limits, entry, this.#clock.now());
-      return await this.#backend.set(key, copy, options);
+      return await this.#writer.store(capped(this.#limits, entry, this.#clock.now()), options);
     }
-    await this.#backend.delete(key, options);
-    return false;
+    await this.#writer.erase(key, version, options);
+    return "declined";
   }
 
   async #remove(key: string, isCurrent: () => boolean): Promise<void> {
@@ -330,9 +351,10 @@ export class Tier {
     );
   }
 
-  #count(stored: boolean, occasion: Occasion): "stored" | "declined" {
-    this.#counters[stored ? occasion : "declined"]++;
-    return stored ? "stored" : "declined";
+  #count<O extends PromotionOutcome>(outcome: O, occasion: Occasion): O {
+    if (outcome === "stored") this.#counters[occasion]++;
+    else if (outcome === "declined") this.#counters.declined++;
+    return outcome;
   }
 
   #getSync(key: string): CacheEntry | undefined {
@@ -373,16 +395,5 @@ export class Tier {
     this.#mending = true;
     // A write that came first may have mended it by the time that it is this one's turn.
     this.#remove(key, () => this.#guard.distrust.has(key)).finally(() => this.#mending = false);
-  }
-
-  #ofLength<T>(length: number, answer: readonly T[], what: string): T[] {
-    if (Array.isArray(answer) && answer.length === length) return answer;
-    throw new CacheError(
-      "backend",
-      `Cannot use answer of tier "${this.name}": it has ${
-        Array.isArray(answer) ? answer.length : "no"
-      } ${what} for ${length} keys`,
-      { backend: this.name },
-    );
   }
 }

@@ -1,6 +1,7 @@
 import type { WriteFormat } from "../entry/content.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { Clock } from "../types.ts";
+import { dropOutdated } from "./drop_outdated.ts";
 import type { MarkStore } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { entryOf } from "./write.ts";
@@ -44,7 +45,7 @@ export class TierMarks implements MarkStore {
     return undefined;
   }
 
-  /** Writes a mark. @returns whether any tier has it. */
+  /** Writes a mark. @returns whether any tier has it, or a newer one. */
   async write(key: string, version: number): Promise<boolean> {
     const { tiers, clock, format } = this.#parts;
     const mark = entryOf(
@@ -52,6 +53,7 @@ export class TierMarks implements MarkStore {
       clock.now(),
       format,
     );
-    return (await Promise.all(tiers.map((tier) => tier.set(mark)))).includes("stored");
+    const outcomes = await Promise.all(tiers.map((tier) => tier.set(mark)));
+    return await dropOutdated(tiers, mark, outcomes) || outcomes.includes("stored");
   }
 }

@@ -6,12 +6,16 @@ import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
+import { dropOutdated } from "./drop_outdated.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
 import { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
 import { entryOf, type Write } from "./write.ts";
+
+/** How far the clocks of processes may be apart for a delete to beat what began before it elsewhere, in milliseconds. */
+const SKEW_MS = 500;
 
 /** What a stack is made of. */
 export interface TierStackParts {
@@ -75,6 +79,7 @@ export class TierStack {
       ...parts,
       fences: this.fences,
       tags: this.#tags,
+      versions: this.#versions,
       counters: this.#counters,
     });
   }
@@ -92,6 +97,7 @@ export class TierStack {
       const missed: Tier[] = [];
       for (const tier of this.#tiers) {
         const entry = await tier.get(key, signal);
+        if (entry !== undefined && !tier.isInProcess) this.#versions.observe(entry.version);
         const value = entry && await this.#valueOf(entry, tier, ticket);
         if (value !== undefined) {
           promotions = this.#promote(entry!, tier, missed, ticket);
@@ -119,6 +125,7 @@ export class TierStack {
         const entries = await tier.getMany(wanted, signal);
         for (const entry of entries) {
           if (entry === undefined) continue;
+          if (!tier.isInProcess) this.#versions.observe(entry.version);
           const ticket = tickets.get(entry.key)!;
           const value = await this.#valueOf(entry, tier, ticket);
           if (value === undefined) continue;
@@ -166,7 +173,7 @@ export class TierStack {
         return { entry, stored: true };
       }
       const outcomes = await Promise.all(this.#tiers.map((tier) => tier.set(entry, signal)));
-      return { entry, stored: this.#wrote(entry, outcomes) };
+      return { entry, stored: await this.#wrote(entry, outcomes) };
     } finally {
       ticket.close();
     }
@@ -193,8 +200,8 @@ export class TierStack {
         Promise.all(this.#tiers.map((tier) => tier.setMany(handed, signal))),
         this.#overtaken(late),
       ]);
-      const stored = handed.map((entry, at) =>
-        this.#wrote(entry, outcomes.map((ofTier) => ofTier[at]!))
+      const stored = await Promise.all(
+        handed.map((entry, at) => this.#wrote(entry, outcomes.map((ofTier) => ofTier[at]!))),
       );
       return { entries, stored: stored.every(Boolean) };
     } finally {
@@ -206,8 +213,11 @@ export class TierStack {
   async delete(key: string, signal?: AbortSignal): Promise<boolean> {
     const ticket = this.fences.openWrite(key);
     ticket.hand();
+    const version = this.#versions.next(SKEW_MS);
     try {
-      const removed = await Promise.all(this.#tiers.map((tier) => tier.delete(key, signal)));
+      const removed = await Promise.all(
+        this.#tiers.map((tier) => tier.delete(key, version, signal)),
+      );
       if (this.#events.has("delete")) this.#events.emit("delete", { key });
       return removed.includes(true);
     } finally {
@@ -219,8 +229,11 @@ export class TierStack {
   async deleteMany(keys: readonly string[], signal?: AbortSignal): Promise<number> {
     const tickets = keys.map((key) => this.fences.openWrite(key));
     for (const ticket of tickets) ticket.hand();
+    const version = this.#versions.next(SKEW_MS);
     try {
-      const removed = await Promise.all(this.#tiers.map((tier) => tier.deleteMany(keys, signal)));
+      const removed = await Promise.all(
+        this.#tiers.map((tier) => tier.deleteMany(keys, version, signal)),
+      );
       if (this.#events.has("delete")) {
         for (const key of keys) this.#events.emit("delete", { key });
       }
@@ -247,7 +260,7 @@ export class TierStack {
 
   /** Drops every entry of a tag that is as old as this call. */
   async deleteByTag(tag: string): Promise<void> {
-    await this.#tags.drop(tag, this.stamp());
+    await this.#tags.drop(tag, this.#versions.next(SKEW_MS));
   }
 
   /** Whether one of some tags was dropped after a version. */
@@ -319,13 +332,17 @@ export class TierStack {
     if (keys.length > 0) await Promise.all(this.#tiers.map((tier) => tier.settled(keys)));
   }
 
-  #wrote(entry: CacheEntry, outcomes: readonly TierOutcome["outcome"][]): boolean {
+  async #wrote(
+    entry: CacheEntry,
+    outcomes: readonly TierOutcome["outcome"][],
+  ): Promise<boolean> {
     if (this.#events.has("write")) {
       this.#events.emit("write", {
         key: entry.key,
         outcomes: this.#tiers.map(({ name }, at) => ({ tier: name, outcome: outcomes[at]! })),
       });
     }
+    if (await dropOutdated(this.#tiers, entry, outcomes)) return !outcomes.includes("failed");
     // A tier that declines should not hold it; one at least must.
     return !outcomes.includes("failed") && outcomes.includes("stored");
   }
@@ -349,12 +366,15 @@ export class TierStack {
   ): Promise<unknown> | undefined {
     if (!ticket.isUndisturbed) return undefined;
     const isCurrent = (): boolean => ticket.isUndisturbed;
+    if (missed.length === 0) return undefined;
     const copies = missed.map(async (to) => {
-      if (await to.promote(entry, isCurrent) && this.#events.has("promotion")) {
+      const outcome = await to.promote(entry, isCurrent);
+      if (outcome === "stored" && this.#events.has("promotion")) {
         this.#events.emit("promotion", { key: entry.key, from: from.name, to: to.name });
       }
+      return outcome;
     });
-    return copies.length === 0 ? undefined : Promise.all(copies);
+    return Promise.all(copies).then((outcomes) => dropOutdated(missed, entry, outcomes));
   }
 
   #hit(key: string, tier: Tier, value: unknown): unknown {

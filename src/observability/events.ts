@@ -6,8 +6,12 @@ import type { BackendReport } from "../types.ts";
 export interface TierOutcome {
   /** The tier. */
   readonly tier: string;
-  /** `stored`; `declined` because the entry is too large for the tier; `failed`, told as `tierError` too. */
-  readonly outcome: "stored" | "declined" | "failed";
+  /**
+   * `stored`; `declined` because the entry is too large for the tier; `outdated`
+   * because another process has written or deleted a newer version; `failed`,
+   * told as `tierError` too.
+   */
+  readonly outcome: "stored" | "declined" | "outdated" | "failed";
 }
 
 /** The events of a cache and what their listeners get. Keys are as the tiers know them, with the namespace. */

@@ -16,6 +16,8 @@ export type BackendReopener = (
 export interface BackendSuiteOptions {
   /** Given for stores that outlive the process: the suite checks what is there after a restart. */
   readonly reopen?: BackendReopener;
+  /** Whether it has the versioned writes of stores that processes share. @default false */
+  readonly keepsNewest?: boolean;
   /** Removes what the opener made, after the backend has been closed. */
   readonly dispose?: (closed: CacheBackend) => void | Promise<void>;
 }

@@ -77,6 +77,7 @@ for (const form of FORMS) {
     return backend;
   };
   backendSuite(`RedisBackend over ${form}`, (context) => open(`suite:${++opened}`, context), {
+    keepsNewest: true,
     reopen: (closed, context) => open(prefixes.get(closed) as string, context),
   });
 }

@@ -35,6 +35,7 @@ for (const [form, address] of Object.entries(forms)) {
     return backend;
   };
   backendSuite(`UpstashBackend over ${form}`, (context) => open(`suite:${++opened}`, context), {
+    keepsNewest: true,
     reopen: (closed, context) => open(prefixes.get(closed) as string, context),
   });
 }

@@ -1,6 +1,12 @@
 import { CacheEntry } from "../../src/entry/entry.ts";
 import { compileGlob } from "../../src/glob.ts";
-import type { BackendStats, CacheBackend, Clock, OperationOptions } from "../../src/types.ts";
+import type {
+  BackendStats,
+  CacheBackend,
+  Clock,
+  OperationOptions,
+  VersionedOutcome,
+} from "../../src/types.ts";
 
 /** An operation under way. It takes effect and is answered when told to. */
 export interface Step {
@@ -20,6 +26,14 @@ export interface Step {
   fail(error?: unknown): void;
 }
 
+/** A store that several backends share, and that keeps the newest version of each key. */
+export class SharedStore {
+  /** What it holds. */
+  readonly frames: Map<string, Uint8Array> = new Map();
+  /** The versions of deletes. */
+  readonly marks: Map<string, number> = new Map();
+}
+
 /** Options of {@linkcode SteppedBackend}. */
 export interface SteppedOptions {
   /** Whether it has getMany, setMany and deleteMany. @default false */
@@ -28,6 +42,8 @@ export interface SteppedOptions {
   readonly isDeaf?: boolean;
   /** Whether it has readNow. @default false */
   readonly isInstant?: boolean;
+  /** What it is a view of; then it has setNewest and deleteUpTo. @default a store of its own */
+  readonly store?: SharedStore;
   /** Says when entries are over. @default they never are */
   readonly clock?: Clock;
 }
@@ -36,7 +52,7 @@ export interface SteppedOptions {
 export class SteppedBackend implements CacheBackend {
   readonly name: string;
   /** What it holds. */
-  readonly frames: Map<string, Uint8Array> = new Map();
+  readonly frames: Map<string, Uint8Array>;
   /** The operations under way, oldest first. */
   readonly steps: Step[] = [];
   /** While true, operations take effect and are answered at once. */
@@ -45,17 +61,48 @@ export class SteppedBackend implements CacheBackend {
   declare readonly getMany?: NonNullable<CacheBackend["getMany"]>;
   declare readonly setMany?: NonNullable<CacheBackend["setMany"]>;
   declare readonly deleteMany?: NonNullable<CacheBackend["deleteMany"]>;
+  declare readonly setNewest?: NonNullable<CacheBackend["setNewest"]>;
+  declare readonly deleteUpTo?: NonNullable<CacheBackend["deleteUpTo"]>;
   readonly #isDeaf: boolean;
   readonly #clock: Clock | undefined;
 
   constructor(
     name = "stepped",
-    { hasBatches = false, isDeaf = false, isInstant = false, clock }: SteppedOptions = {},
+    { hasBatches = false, isDeaf = false, isInstant = false, store, clock }: SteppedOptions = {},
   ) {
     this.name = name;
+    this.frames = store?.frames ?? new Map();
     this.#isDeaf = isDeaf;
     this.#clock = clock;
     if (isInstant) this.readNow = (key) => this.read(key);
+    if (store !== undefined) {
+      const { frames, marks } = store;
+      const heldVersion = (key: string): number =>
+        Math.max(marks.get(key) ?? -1, frames.has(key) ? this.read(key)?.version ?? -1 : -1);
+      this.setNewest = (entries, options) => {
+        const keys = entries.map((entry) => entry.key);
+        return this.#step(
+          "setNewest",
+          keys,
+          options,
+          () =>
+            entries.map((entry): VersionedOutcome => {
+              const { key, version } = entry;
+              if (version < heldVersion(key) || version === marks.get(key)) return "outdated";
+              marks.delete(key);
+              this.#write(entry);
+              return "stored";
+            }),
+        );
+      };
+      this.deleteUpTo = (keys, version, options) =>
+        this.#step("deleteUpTo", keys, options, () =>
+          keys.filter((key) => {
+            if (heldVersion(key) > version) return false;
+            marks.set(key, version);
+            return frames.delete(key);
+          }).length);
+    }
     if (!hasBatches) return;
     this.getMany = (keys, options) =>
       this.#step("getMany", keys, options, () => keys.map((key) => this.read(key)));
