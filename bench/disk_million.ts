@@ -221,7 +221,7 @@ async function main(): Promise<void> {
   peak = baseline;
   console.log(`  the process takes ${(baseline / MIB).toFixed(0)} MB without a store`);
 
-  const floorOfSet = await appendRaw(join(directory, "floor"), FLOOR_OPERATIONS);
+  const floorOfSet = await appendRaw(join(directory, "floor"), FLOOR_OPERATIONS, CHUNK);
   line("floor: append to one file", inUs(floorOfSet));
 
   const folder = join(directory, "store");

@@ -12,15 +12,24 @@ export interface EngineFigures {
   readonly openLog: Timing;
   /** Until an opened backend knows its entries. */
   readonly openBackend: Timing;
-  /** What a put takes more where each evicts an entry. */
-  readonly evict: Timing;
-  /** Bytes written for each byte put, while evicting. */
+  /** To evict what nobody has read. */
+  readonly evict: Eviction;
+  /** The same where one is read for four that are put, so that some are carried over. */
+  readonly evictHot: Eviction;
+}
+
+/** What it takes to evict. */
+export interface Eviction {
+  /** An entry. */
+  readonly each: Timing;
+  /** Bytes written for each byte put. */
   readonly writeAmplification: number;
 }
 
-const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** A limit that holds fewer than half of the items. */
-const LIMIT_SHARE = 0.4;
+/** As of a log with a limit of 512 MB or more. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+const EVICTION_LIMIT = 12 * SEGMENT_BYTES;
+const EVICTION_TURNS = 12;
 
 /** Measures once, in an empty folder. */
 export async function measureEngine(
@@ -53,41 +62,57 @@ export async function measureEngine(
   return {
     openLog: await timed(openLogAgain),
     openBackend: await timed(openBackendAgain),
-    ...await measureEviction(folder, items, frames),
+    evict: await measureEviction(join(folder, "cold"), items, frames, 0),
+    evictHot: await measureEviction(join(folder, "hot"), items, frames, 0.25),
   };
 }
 
-/** The same puts into a log that is full, and into one without a limit. */
-async function measureEviction(
+/**
+ * Lets a full log make room, as for a large file, by whole segments: policy,
+ * choice and removal of segments, and the lock, but no put. Between these
+ * turns, untimed, puts fill it again, and reads decide what is carried over.
+ *
+ * @param readShare reads for each put.
+ */
+export async function measureEviction(
   folder: string,
   items: readonly Item[],
   frames: readonly Uint8Array[],
-): Promise<Pick<EngineFigures, "evict" | "writeAmplification">> {
-  const wanted = items.length * frames[0]!.length * LIMIT_SHARE;
-  const maxBytes = Math.max(8 * SEGMENT_BYTES, wanted);
-  const full = await openLog(join(folder, "full"), { maxBytes, segmentBytes: SEGMENT_BYTES });
-  const fillers = Math.ceil(maxBytes / frames[0]!.length / items.length);
-  for (let turn = 0; turn < fillers; turn++) {
-    await setAll({ set: ({ at, key }) => full.put(`${turn}${key}`, frames[at]!, Infinity) }, items);
+  readShare: number,
+): Promise<Eviction> {
+  const log = await openLog(folder, { maxBytes: EVICTION_LIMIT, segmentBytes: SEGMENT_BYTES });
+  const keys: string[] = [];
+  let random = 0x2545_f491;
+  const put = async (count: number): Promise<void> => {
+    for (let done = 0; done < count; done++) {
+      const { at, key } = items[keys.length % items.length]!;
+      keys.push(`${keys.length}${key}`);
+      const answer = log.put(keys.at(-1)!, frames[at]!, Infinity);
+      if (answer instanceof Promise) await answer;
+      if (Math.floor((done + 1) * readShare) === Math.floor(done * readShare)) continue;
+      const held = Math.min(keys.length, log.stats().entries);
+      random = Math.imul(random, 1_664_525) + 1_013_904_223 >>> 0;
+      log.get(keys.at(-1 - Math.floor(random / 2 ** 32 * held))!);
+    }
+    await log.flush();
+  };
+  await put(Math.ceil(2 * EVICTION_LIMIT / frames[0]!.length));
+  let us = 0;
+  let cpuUs = 0;
+  let evicted = 0;
+  for (let turn = 0; turn < EVICTION_TURNS; turn++) {
+    const before = log.stats().evictions;
+    const timing = await timed(async () => {
+      if (!await log.reserve(SEGMENT_BYTES)) throw new Error("The log made no room");
+    });
+    us += timing.us;
+    cpuUs += timing.cpuUs;
+    const gone = log.stats().evictions - before;
+    evicted += gone;
+    log.release(SEGMENT_BYTES);
+    await put(gone);
   }
-  await full.flush();
-  const free = await openLog(join(folder, "free"), { segmentBytes: SEGMENT_BYTES });
-
-  const put = (log: typeof full): Promise<Timing> =>
-    timed(() =>
-      setAll({
-        set: ({ at, key }) => log.put(key, frames[at]!, Infinity),
-        flush: () => log.flush(),
-      }, items)
-    );
-  const freely = await put(free);
-  const before = full.stats().evictions;
-  const evicting = await put(full);
-  const { evictions, writeAmplification } = full.stats();
-  if (evictions - before < items.length / 2) throw new Error("The log did not evict");
-  await free.close();
-  await full.close();
-  const each = (field: keyof Timing): number =>
-    (evicting[field] - freely[field]) / (evictions - before);
-  return { evict: { us: each("us"), cpuUs: each("cpuUs") }, writeAmplification };
+  const { writeAmplification } = log.stats();
+  await log.close();
+  return { each: { us: us / evicted, cpuUs: cpuUs / evicted }, writeAmplification };
 }

@@ -1,6 +1,5 @@
 import type { HintWriter } from "./hint.ts";
 import {
-  aligned,
   type Block,
   bodyOffset,
   checkOfBody,
@@ -88,10 +87,9 @@ export class Batch implements Holder {
     return length;
   }
 
-  /** Lays a whole record from elsewhere behind the others. */
-  appendCopy(record: Uint8Array): void {
-    this.block.bytes.set(record, this.used);
-    this.used += aligned(record.length);
+  /** Counts a whole record from elsewhere that was read to behind the others. */
+  appendRead(length: number): void {
+    this.used += length;
     this.count++;
   }
 

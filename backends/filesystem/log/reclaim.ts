@@ -1,9 +1,8 @@
 import { type Batch, maxRecordLength } from "./batch.ts";
-import { type Catalog, HOT, REFERENCE } from "./catalog.ts";
+import { type Catalog, HOT, REFERENCE, VISIBLE } from "./catalog.ts";
 import { type LogCore, reportCorrupt } from "./core.ts";
 import { readFully } from "./file_layer.ts";
 import {
-  blockOf,
   bodyOffset,
   isBodyIntact,
   KIND_GENERATION,
@@ -20,7 +19,6 @@ import type { WriteQueue } from "./write_queue.ts";
 const WORTHWHILE_DEAD_SHARE = 0.5;
 /** The most that is carried over from a segment, as a share of it: so at most 1 / (1 - 0.3) bytes are written for each that is put. */
 export const CARRY_SHARE = 0.3;
-const READ_BYTES = 256 * 1024;
 
 /** What is needed to reclaim. */
 export interface Reclaimer {
@@ -31,16 +29,10 @@ export interface Reclaimer {
   readonly room: () => number;
   /** Makes what was carried over durable, as far as the log promises that. */
   readonly sync: () => Promise<void>;
+  /** The body of an entry. */
+  readonly bodyOf: (slot: number) => Uint8Array | undefined;
   /** Is given the body of each reference that is dropped. */
   readonly onDrop: (body: Uint8Array) => void;
-}
-
-/** An entry whose newest record is in the segment that goes. */
-interface Leaving {
-  readonly slot: number;
-  readonly offset: number;
-  readonly length: number;
-  isCarried: boolean;
 }
 
 /** The segment that should go first: the one with most dead records, if they are half of it, else the oldest. */
@@ -70,9 +62,8 @@ export async function reclaim(with_: Reclaimer, victim: Segment, share: number):
   const { epoch } = catalog;
   catalog.discountRecords(victim);
   try {
-    const leaving = leavingOf(core, victim);
-    choose(core, leaving, Math.min(share * victim.end, with_.room()));
-    await carry(with_, victim, leaving, epoch);
+    const carried = choose(core, victim, Math.min(share * victim.end, with_.room()));
+    await carry(with_, victim, carried, epoch);
     await queue.writePending((batch) => isHiding(catalog, batch, victim));
     await writeGeneration(with_);
     await with_.sync();
@@ -134,83 +125,104 @@ function newestGeneration(set: SegmentSet): number {
   return newest;
 }
 
-function leavingOf({ catalog }: LogCore, victim: Segment): Leaving[] {
-  const { index } = catalog;
-  const found = new Map<number, Leaving>();
-  for (let at = 0; at < victim.slots.length; at++) {
-    const slot = victim.slots.at(at);
-    if (index.segment(slot) !== victim.id || found.has(slot)) continue;
-    found.set(slot, {
-      slot,
-      offset: index.offset(slot),
-      length: index.length(slot),
-      isCarried: false,
-    });
-  }
-  return [...found.values()].sort((a, b) => a.offset - b.offset);
-}
-
-function choose({ catalog, clock }: LogCore, leaving: Leaving[], budget: number): void {
+/** The slots whose records are carried over. */
+function choose({ catalog, clock }: LogCore, { id, slots }: Segment, budget: number): Set<number> {
   const now = clock.now();
   const { index } = catalog;
-  const live = leaving.filter(({ slot }) => catalog.isVisible(slot) && index.expires(slot) > now);
+  const carried = new Set<number>();
   let left = budget;
-  const take = (entry: Leaving): void => {
-    if (entry.isCarried || entry.length > left) return;
-    entry.isCarried = true;
-    left -= entry.length;
+  const takeWith = (flags: number): void => {
+    // The youngest stand last.
+    for (let at = slots.length - 1; at >= 0 && left > 0; at--) {
+      const slot = slots.at(at);
+      const isWanted = index.segment(slot) === id && (index.flags(slot) & flags) === flags &&
+        index.length(slot) <= left && index.expires(slot) > now && !carried.has(slot);
+      if (!isWanted) continue;
+      carried.add(slot);
+      left -= index.length(slot);
+    }
   };
   // A reference stands for a whole file, and the policy has weighed it as such.
-  for (const entry of live) if ((index.flags(entry.slot) & REFERENCE) !== 0) take(entry);
-  for (const entry of live) if ((index.flags(entry.slot) & HOT) !== 0) take(entry);
-  for (let at = live.length - 1; at >= 0; at--) take(live[at]!);
+  takeWith(VISIBLE | REFERENCE);
+  takeWith(VISIBLE | HOT);
+  takeWith(VISIBLE);
+  return carried;
 }
 
 async function carry(
   with_: Reclaimer,
   victim: Segment,
-  leaving: readonly Leaving[],
+  carried: ReadonlySet<number>,
   epoch: number,
 ): Promise<void> {
   const { core, set, queue } = with_;
   const { catalog } = core;
   const { index } = catalog;
   const writer = new CarryWriter(queue);
-  const reader = new SegmentReader(core, victim);
   const header = makeRecordHeader();
-  for (const { slot, offset, length, isCarried } of leaving) {
-    if (catalog.epoch !== epoch) break;
-    const isHere = (): boolean =>
-      index.segment(slot) === victim.id && index.offset(slot) === offset;
-    if (!isHere()) continue;
-    const isReference = (index.flags(slot) & REFERENCE) !== 0;
-    const record = isCarried || isReference ? reader.record(offset, length, header) : undefined;
-    if (isCarried && record !== undefined) {
-      const batch = await writer.batchFor(length);
-      if (catalog.epoch !== epoch || !isHere()) continue;
-      catalog.addCopy(slot, batch);
-      batch.offsets.push(batch.used);
-      catalog.move(slot, batch, batch.used);
-      batch.appendCopy(record);
-      index.setFlags(slot, index.flags(slot) & ~HOT);
-      core.counters.bytesCarried += length;
-      continue;
+  const isHere = (slot: number): boolean =>
+    catalog.epoch === epoch && index.segment(slot) === victim.id;
+  try {
+    for (let at = 0; at < victim.slots.length && catalog.epoch === epoch; at++) {
+      const slot = victim.slots.at(at);
+      if (!isHere(slot)) continue;
+      if (carried.has(slot)) {
+        const length = index.length(slot);
+        const batch = writer.batchFor(length) ?? await writer.nextFor(length);
+        if (!isHere(slot) || index.length(slot) !== length) continue;
+        if (readRecord(core, victim, slot, batch, header)) {
+          catalog.addCopy(slot, batch);
+          batch.offsets.push(batch.used);
+          catalog.move(slot, batch, batch.used);
+          batch.appendRead(length);
+          index.setFlags(slot, index.flags(slot) & ~HOT);
+          core.counters.bytesCarried += length;
+          continue;
+        }
+      }
+      if ((index.flags(slot) & REFERENCE) !== 0) {
+        const body = with_.bodyOf(slot);
+        if (body !== undefined) writer.afterwards(() => with_.onDrop(body));
+      }
+      if (index.records(slot) > 0 && index.stamp(slot) > catalog.generation) {
+        const length = maxRecordLength(0, 0);
+        const batch = writer.batchFor(length) ?? await writer.nextFor(length);
+        if (isHere(slot)) core.counters.bytesCarried += appendTombstone(core, batch, slot);
+      }
     }
-    if (isReference && record !== undefined) {
-      const body = record.slice(bodyOffset(header.keyLength)).subarray(0, header.bodyLength);
-      writer.afterwards(() => with_.onDrop(body));
+    if (isGenerationNeeded(set, victim)) {
+      const length = maxRecordLength(0, 0);
+      const batch = writer.batchFor(length) ?? await writer.nextFor(length);
+      core.counters.bytesCarried += appendGeneration(batch, victim.generation);
     }
-    if (index.records(slot) > 0 && index.stamp(slot) > catalog.generation) {
-      const batch = await writer.batchFor(maxRecordLength(0, 0));
-      if (catalog.epoch !== epoch || !isHere()) continue;
-      core.counters.bytesCarried += appendTombstone(core, batch, slot);
-    }
-  }
-  if (isGenerationNeeded(set, victim)) {
-    const batch = await writer.batchFor(maxRecordLength(0, 0));
-    core.counters.bytesCarried += appendGeneration(batch, victim.generation);
+  } catch (error) {
+    writer.abandon();
+    throw error;
   }
   await writer.finish();
+}
+
+/** Reads a record to where the next one of a batch belongs. @returns whether it is undamaged. */
+function readRecord(
+  core: LogCore,
+  victim: Segment,
+  slot: number,
+  { block, used }: Batch,
+  header: RecordHeader,
+): boolean {
+  const { layer, files, catalog } = core;
+  const offset = catalog.index.offset(slot);
+  const length = catalog.index.length(slot);
+  const { bytes } = block;
+  const end = used + readFully(layer, files.file(victim), bytes, used, length, offset);
+  const { salt } = victim.header;
+  const isWhole = readHeader(block, used, end, salt, offset, header) === length &&
+    end === used + length;
+  const bodyAt = used + bodyOffset(header.keyLength);
+  const isIntact = isWhole &&
+    isBodyIntact(header.kind, header.check, bytes.subarray(bodyAt, bodyAt + header.bodyLength));
+  if (!isIntact) reportCorrupt(core, `Cannot carry over a record of ${victim.name}`);
+  return isIntact;
 }
 
 /** Lays a tombstone of the same stamp over an entry, which becomes a miss. @returns its length. */
@@ -258,13 +270,18 @@ class CarryWriter {
     this.#queue = queue;
   }
 
-  async batchFor(length: number): Promise<Batch> {
-    if (this.#batch !== undefined && this.#batch.used + length > this.#batch.block.bytes.length) {
-      const full = this.#batch;
-      this.#batch = undefined;
-      await this.#queue.commit(full);
-    }
-    this.#batch ??= this.#queue.newBatch(length);
+  /** The batch being filled, if it has room for a record. */
+  batchFor(length: number): Batch | undefined {
+    const batch = this.#batch;
+    return batch !== undefined && batch.used + length <= batch.block.bytes.length
+      ? batch
+      : undefined;
+  }
+
+  /** A new batch with room for a record, once the one that was filled is written. */
+  async nextFor(length: number): Promise<Batch> {
+    await this.#commit();
+    this.#batch = this.#queue.newBatch(length);
     return this.#batch;
   }
 
@@ -273,51 +290,18 @@ class CarryWriter {
   }
 
   async finish(): Promise<void> {
-    const last = this.#batch;
-    this.#batch = undefined;
-    if (last !== undefined) await this.#queue.commit(last);
+    await this.#commit();
     for (const action of this.#afterwards) action();
   }
-}
 
-/** Reads records in the order of their offsets, neighbours at once. */
-class SegmentReader {
-  readonly #core: LogCore;
-  readonly #segment: Segment;
-  #bytes = new Uint8Array(0);
-  #start = 0;
-
-  constructor(core: LogCore, segment: Segment) {
-    this.#core = core;
-    this.#segment = segment;
+  /** Gives up what is not written: misses from now on. */
+  abandon(): void {
+    if (this.#batch !== undefined) this.#queue.drop(this.#batch, false);
   }
 
-  /** One record, valid until the next call; `undefined` when it is damaged. */
-  record(offset: number, length: number, header: RecordHeader): Uint8Array | undefined {
-    if (offset < this.#start || offset + length > this.#start + this.#bytes.length) {
-      this.#load(offset, Math.max(length, READ_BYTES));
-    }
-    const at = offset - this.#start;
-    const { salt } = this.#segment.header;
-    const block = blockOf(this.#bytes);
-    const found = readHeader(block, at, this.#bytes.length, salt, offset, header);
-    const bodyAt = at + bodyOffset(header.keyLength);
-    const isIntact = found === length && at + length <= this.#bytes.length &&
-      isBodyIntact(
-        header.kind,
-        header.check,
-        this.#bytes.subarray(bodyAt, bodyAt + header.bodyLength),
-      );
-    if (isIntact) return this.#bytes.subarray(at, at + length);
-    reportCorrupt(this.#core, `Cannot carry over a record of ${this.#segment.name}`);
-    return undefined;
-  }
-
-  #load(offset: number, length: number): void {
-    const bytes = new Uint8Array(Math.min(length, this.#segment.end - offset));
-    const { layer, files } = this.#core;
-    const read = readFully(layer, files.file(this.#segment), bytes, 0, bytes.length, offset);
-    this.#bytes = bytes.subarray(0, read);
-    this.#start = offset;
+  async #commit(): Promise<void> {
+    const full = this.#batch;
+    this.#batch = undefined;
+    if (full !== undefined) await this.#queue.commit(full);
   }
 }

@@ -81,7 +81,7 @@ export class Space implements Destination {
       sync: async () => {
         if (this.#core.durability !== "none") await this.active?.sync();
       },
-      onDrop: this.#events.onDrop,
+      ...this.#events,
     };
   }
 
