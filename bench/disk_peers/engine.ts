@@ -74,7 +74,7 @@ export async function measureEngine(
  *
  * @param readShare reads for each put.
  */
-export async function measureEviction(
+async function measureEviction(
   folder: string,
   items: readonly Item[],
   frames: readonly Uint8Array[],
