@@ -84,6 +84,7 @@ export type {
   EmbeddingCacheStats,
   EmbeddingModel,
   EmbeddingReadOptions,
+  EmbeddingStorageName,
   EmbeddingStore,
   EmbeddingWriteOptions,
 } from "./src/embedding_cache.ts";

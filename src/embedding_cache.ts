@@ -6,53 +6,29 @@
 
 import { assertStore } from "./_assert_store.ts";
 import { KeyMemo } from "./_key_memo.ts";
-import { isVector, toVector, toVectors } from "./_vector.ts";
-import { ConfigReader, parseDuration, show } from "./config.ts";
+import { toVector, toVectors } from "./_vector.ts";
+import { show } from "./config.ts";
 import { type EmbeddingModel, type EmbeddingTarget, targetOf } from "./embedding_model.ts";
+import {
+  type EmbeddingCacheOptions,
+  type EmbeddingReadOptions,
+  type EmbeddingStore,
+  type EmbeddingWriteOptions,
+  type ResolvedEmbeddingOptions,
+  resolveEmbeddingOptions,
+  STORE_METHODS,
+} from "./embedding_cache_options.ts";
 import { CacheError } from "./errors.ts";
-import type { Cache, Duration, ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
+import type { ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
 
+export type {
+  EmbeddingCacheOptions,
+  EmbeddingReadOptions,
+  EmbeddingStore,
+  EmbeddingWriteOptions,
+} from "./embedding_cache_options.ts";
 export type { EmbeddingModel } from "./embedding_model.ts";
-
-/** The methods of a {@linkcode Cache} that an {@linkcode EmbeddingCache} uses. */
-export type EmbeddingStore = Pick<
-  Cache,
-  "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany"
->;
-
-const STORE_METHODS = ["get", "set", "delete", "getMany", "deleteMany", "getOrSetMany"] as const;
-
-/** Options of {@linkcode EmbeddingCache}. */
-export interface EmbeddingCacheOptions {
-  /**
-   * Begins every key, up to a colon, so it has none itself.
-   *
-   * @default {"embeddings"}
-   */
-  readonly prefix?: string | undefined;
-  /**
-   * How long vectors live where a call says nothing else: seconds, or a string with a unit.
-   *
-   * @default {"24h"}
-   */
-  readonly defaultTtl?: Duration | undefined;
-  /** The length of the vectors where a call or its model says nothing else. @default {undefined} any length */
-  readonly dimensions?: number | undefined;
-  /** The most texts that the model is given in one call; more become several calls, one after another. @default {Infinity} */
-  readonly maxBatch?: number | undefined;
-}
-
-/** Options of reads from an {@linkcode EmbeddingCache}. */
-export interface EmbeddingReadOptions extends ReadOptions {
-  /** The length of the vectors; another length is another key, and what has it is a miss. */
-  readonly dimensions?: number | undefined;
-}
-
-/** Options of writes to an {@linkcode EmbeddingCache}. */
-export interface EmbeddingWriteOptions extends SetOptions {
-  /** The length of the vectors; another length is another key, and an error. */
-  readonly dimensions?: number | undefined;
-}
+export type { EmbeddingStorageName } from "./embedding_storage.ts";
 
 /**
  * Asks the model for the vectors of texts, in their order.
@@ -114,10 +90,7 @@ export interface EmbeddingCacheStats {
  */
 export class EmbeddingCache {
   readonly #cache: EmbeddingStore;
-  readonly #prefix: string;
-  readonly #defaultTtl: Duration;
-  readonly #defaultDimensions: number | undefined;
-  readonly #maxBatch: number;
+  readonly #options: ResolvedEmbeddingOptions;
   readonly #keys = new KeyMemo();
   #lastTarget: EmbeddingTarget | undefined;
   #hits = 0;
@@ -134,28 +107,9 @@ export class EmbeddingCache {
    * @throws {RangeError} when an option is out of range.
    */
   constructor(cache: EmbeddingStore, options: EmbeddingCacheOptions = {}) {
-    const subject = "Cannot create embedding cache";
-    assertStore(subject, cache, STORE_METHODS);
-    const reader = new ConfigReader(subject, options, [
-      "prefix",
-      "defaultTtl",
-      "dimensions",
-      "maxBatch",
-    ]);
-    const prefix = reader.string("prefix") ?? "embeddings";
-    if (prefix.includes(":")) {
-      throw new TypeError(
-        `${subject}: 'prefix' must not have a colon: current value is ${show(prefix)}`,
-      );
-    }
-    const { defaultTtl = "24h", maxBatch = Infinity } = options;
-    parseDuration(defaultTtl, `${subject}: 'defaultTtl'`);
-    if (maxBatch !== Infinity) reader.integer("maxBatch", { min: 1 });
+    assertStore("Cannot create embedding cache", cache, STORE_METHODS);
     this.#cache = cache;
-    this.#prefix = prefix;
-    this.#defaultTtl = defaultTtl;
-    this.#defaultDimensions = reader.integer("dimensions", { min: 1 });
-    this.#maxBatch = maxBatch;
+    this.#options = resolveEmbeddingOptions(options);
   }
 
   /**
@@ -170,13 +124,7 @@ export class EmbeddingCache {
     options?: EmbeddingReadOptions,
   ): Promise<Float32Array | undefined> {
     const target = this.#targetOf(model, options?.dimensions);
-    const value = await this.#cache.get(this.#keyOf(target, text), signalOf(options));
-    if (isVector(value, target.dimensions)) {
-      this.#hits++;
-      return value;
-    }
-    this.#misses++;
-    return undefined;
+    return this.#read(await this.#cache.get(this.#keyOf(target, text), signalOf(options)), target);
   }
 
   /**
@@ -191,14 +139,7 @@ export class EmbeddingCache {
   ): Promise<(Float32Array | undefined)[]> {
     const target = this.#targetOf(model, options?.dimensions);
     const values = await this.#cache.getMany(this.#keysOf(target, texts), signalOf(options));
-    return values.map((value) => {
-      if (isVector(value, target.dimensions)) {
-        this.#hits++;
-        return value;
-      }
-      this.#misses++;
-      return undefined;
-    });
+    return values.map((value) => this.#read(value, target));
   }
 
   /**
@@ -216,7 +157,9 @@ export class EmbeddingCache {
     options?: EmbeddingWriteOptions,
   ): Promise<boolean> {
     const target = this.#targetOf(model, options?.dimensions);
-    const value = toVector(vector, target.dimensions, "Cannot set embedding: 'vector'");
+    const value = this.#options.storage.pack(
+      toVector(vector, target.dimensions, "Cannot set embedding: 'vector'"),
+    );
     return await this.#cache.set(this.#keyOf(target, text), value, this.#writeOptions(options));
   }
 
@@ -257,11 +200,11 @@ export class EmbeddingCache {
     }
     if (keys.length === 0) return [];
     const loaded: string[] = [];
-    const load: ManyLoader<Float32Array> = async (missing, { signal }) => {
+    const load: ManyLoader<unknown> = async (missing, { signal }) => {
       this.#misses += missing.length;
       const vectors = await this.#embed(missing, target, embed, signal);
       for (const key of missing) loaded.push(key);
-      return vectors;
+      return vectors.map(this.#options.storage.pack);
     };
     const vectors = await this.#readOrLoad(keys, load, target, this.#writeOptions(options));
     await this.#checkOneLength(vectors, loaded);
@@ -281,6 +224,14 @@ export class EmbeddingCache {
     };
   }
 
+  /** Counts what was read under the key of a text. */
+  #read(value: unknown, target: EmbeddingTarget): Float32Array | undefined {
+    const vector = this.#options.storage.unpack(value, target.dimensions);
+    if (vector === undefined) this.#misses++;
+    else this.#hits++;
+    return vector;
+  }
+
   async #embed(
     keys: readonly string[],
     target: EmbeddingTarget,
@@ -298,43 +249,54 @@ export class EmbeddingCache {
 
   async #readOrLoad(
     keys: readonly string[],
-    load: ManyLoader<Float32Array>,
+    load: ManyLoader<unknown>,
     target: EmbeddingTarget,
     options: SetOptions,
   ): Promise<Float32Array[]> {
-    const values = await this.#readOrLoadBatches(keys, load, options);
-    const isForeign = (_: unknown, at: number): boolean => !isVector(values[at], target.dimensions);
-    const foreign = keys.filter(isForeign);
-    if (foreign.length === 0) return values as Float32Array[];
+    const vectors = await this.#readOrLoadVectors(keys, load, target, options);
+    const foreign = keys.filter((_, at) => vectors[at] === undefined);
+    if (foreign.length === 0) return vectors as Float32Array[];
     // Something else was stored under these keys: as good as a miss.
     await this.#cache.deleteMany(foreign, signalOf(options));
-    const replaced = await this.#readOrLoadBatches(foreign, load, options);
-    if (!replaced.every((value) => isVector(value, target.dimensions))) {
+    const replaced = await this.#readOrLoadVectors(foreign, load, target, options);
+    if (replaced.includes(undefined)) {
       throw new CacheError(
         "invalid-result",
         "Cannot embed: something else stores values that are no vectors under the same keys: use another 'prefix'",
       );
     }
     let next = 0;
-    return values.map((value, at) =>
-      isForeign(value, at) ? replaced[next++] : value
-    ) as Float32Array[];
+    return vectors.map((vector) => vector ?? replaced[next++]) as Float32Array[];
+  }
+
+  /** @returns vectors in the order of keys; equal keys share one; `undefined` for what is none. */
+  async #readOrLoadVectors(
+    keys: readonly string[],
+    load: ManyLoader<unknown>,
+    { dimensions }: EmbeddingTarget,
+    options: SetOptions,
+  ): Promise<(Float32Array | undefined)[]> {
+    const vectors = new Map<unknown, Float32Array | undefined>();
+    return (await this.#readOrLoadBatches(keys, load, options)).map((value) => {
+      if (!vectors.has(value)) vectors.set(value, this.#options.storage.unpack(value, dimensions));
+      return vectors.get(value);
+    });
   }
 
   async #readOrLoadBatches(
     keys: readonly string[],
-    load: ManyLoader<Float32Array>,
+    load: ManyLoader<unknown>,
     options: SetOptions,
   ): Promise<unknown[]> {
-    if (keys.length <= this.#maxBatch) {
+    if (keys.length <= this.#options.maxBatch) {
       return await this.#cache.getOrSetMany(keys, load, options);
     }
     // Batches are filled with what is missing, and each is stored before the next is asked for.
     const found = await this.#cache.getMany(keys, signalOf(options));
     const missing = [...new Set(keys.filter((_, at) => found[at] === undefined))];
     const loaded = new Map<string, unknown>();
-    for (let start = 0; start < missing.length; start += this.#maxBatch) {
-      const batch = missing.slice(start, start + this.#maxBatch);
+    for (let start = 0; start < missing.length; start += this.#options.maxBatch) {
+      const batch = missing.slice(start, start + this.#options.maxBatch);
       const values = await this.#cache.getOrSetMany(batch, load, options);
       batch.forEach((key, at) => loaded.set(key, values[at]));
     }
@@ -355,7 +317,7 @@ export class EmbeddingCache {
 
   #writeOptions(options: EmbeddingWriteOptions | undefined): SetOptions {
     return {
-      ttl: options?.ttl ?? this.#defaultTtl,
+      ttl: options?.ttl ?? this.#options.defaultTtl,
       tags: options?.tags,
       signal: options?.signal,
     };
@@ -385,7 +347,13 @@ export class EmbeddingCache {
     if (last !== undefined && last.model === model && last.askedDimensions === askedDimensions) {
       return last;
     }
-    const target = targetOf(model, askedDimensions, this.#prefix, this.#defaultDimensions);
+    const target = targetOf(
+      model,
+      askedDimensions,
+      this.#options.prefix,
+      this.#options.defaultDimensions,
+      this.#options.storage.mark,
+    );
     // An object may be changed before it is given again.
     if (typeof model === "string") this.#lastTarget = target;
     return target;

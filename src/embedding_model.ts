@@ -36,6 +36,7 @@ export function targetOf(
   askedDimensions: number | undefined,
   cachePrefix: string,
   defaultDimensions: number | undefined,
+  storageMark: string,
 ): EmbeddingTarget {
   const subject = "Cannot make embedding key";
   const isName = typeof model === "string";
@@ -65,10 +66,10 @@ export function targetOf(
       }`,
     );
   }
-  // Each part says where it ends: the name by its quote, traits by their brace, digits by the colon.
+  // Each part says where it begins: traits by a brace, the storage by a tilde, dimensions by #; none of them has a colon, or it stands within quotes.
   const traits = canonical(others, subject, "model");
-  const prefix = `${cachePrefix}:${JSON.stringify(name)}${traits === "{}" ? "" : traits}${
-    dimensions === undefined ? "" : `#${dimensions}`
-  }:`;
+  const prefix = `${cachePrefix}:${JSON.stringify(name)}${
+    traits === "{}" ? "" : traits
+  }${storageMark}${dimensions === undefined ? "" : `#${dimensions}`}:`;
   return { model, askedDimensions, dimensions, prefix, seed: seedOf(prefix) };
 }

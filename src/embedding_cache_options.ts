@@ -1,0 +1,100 @@
+import { ConfigReader, parseDuration, show } from "./config.ts";
+import {
+  EMBEDDING_STORAGES,
+  type EmbeddingStorage,
+  type EmbeddingStorageName,
+} from "./embedding_storage.ts";
+import type { Cache, Duration, ReadOptions, SetOptions } from "./manager/cache.ts";
+
+/** The methods of a {@linkcode Cache} that an {@linkcode EmbeddingCache} uses. */
+export type EmbeddingStore = Pick<
+  Cache,
+  "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany"
+>;
+
+/** Those methods by name. */
+export const STORE_METHODS = [
+  "get",
+  "set",
+  "delete",
+  "getMany",
+  "deleteMany",
+  "getOrSetMany",
+] as const;
+
+/** Options of {@linkcode EmbeddingCache}. */
+export interface EmbeddingCacheOptions {
+  /**
+   * Begins every key, up to a colon, so it has none itself.
+   *
+   * @default {"embeddings"}
+   */
+  readonly prefix?: string | undefined;
+  /**
+   * How long vectors live where a call says nothing else: seconds, or a string with a unit.
+   *
+   * @default {"24h"}
+   */
+  readonly defaultTtl?: Duration | undefined;
+  /** The length of the vectors where a call or its model says nothing else. @default {undefined} any length */
+  readonly dimensions?: number | undefined;
+  /** The most texts that the model is given in one call; more become several calls, one after another. @default {Infinity} */
+  readonly maxBatch?: number | undefined;
+  /**
+   * How the tiers hold vectors. What is called lossy gives back vectors that
+   * are near the model's, for fewer bytes; each way has keys of its own.
+   *
+   * @default {"float32"}
+   */
+  readonly storage?: EmbeddingStorageName | undefined;
+}
+
+/** Options of reads from an {@linkcode EmbeddingCache}. */
+export interface EmbeddingReadOptions extends ReadOptions {
+  /** The length of the vectors; another length is another key, and what has it is a miss. */
+  readonly dimensions?: number | undefined;
+}
+
+/** Options of writes to an {@linkcode EmbeddingCache}. */
+export interface EmbeddingWriteOptions extends SetOptions {
+  /** The length of the vectors; another length is another key, and an error. */
+  readonly dimensions?: number | undefined;
+}
+
+/** Options that have been checked. */
+export interface ResolvedEmbeddingOptions {
+  readonly prefix: string;
+  readonly defaultTtl: Duration;
+  readonly defaultDimensions: number | undefined;
+  readonly maxBatch: number;
+  readonly storage: EmbeddingStorage;
+}
+
+/**
+ * Checks options.
+ *
+ * @throws {TypeError} when an option is not known or of a wrong type.
+ * @throws {RangeError} when an option is out of range.
+ */
+export function resolveEmbeddingOptions(options: EmbeddingCacheOptions): ResolvedEmbeddingOptions {
+  const subject = "Cannot create embedding cache";
+  const fields = ["prefix", "defaultTtl", "dimensions", "maxBatch", "storage"];
+  const reader = new ConfigReader(subject, options, fields);
+  const prefix = reader.string("prefix") ?? "embeddings";
+  if (prefix.includes(":")) {
+    throw new TypeError(
+      `${subject}: 'prefix' must not have a colon: current value is ${show(prefix)}`,
+    );
+  }
+  const { defaultTtl = "24h", maxBatch = Infinity } = options;
+  parseDuration(defaultTtl, `${subject}: 'defaultTtl'`);
+  if (maxBatch !== Infinity) reader.integer("maxBatch", { min: 1 });
+  const storages = Object.keys(EMBEDDING_STORAGES) as EmbeddingStorageName[];
+  return {
+    prefix,
+    defaultTtl,
+    defaultDimensions: reader.integer("dimensions", { min: 1 }),
+    maxBatch,
+    storage: EMBEDDING_STORAGES[reader.oneOf("storage", storages) ?? "float32"],
+  };
+}
