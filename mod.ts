@@ -50,6 +50,7 @@ export type {
   BackendFactory,
   BackendReport,
   BackendStats,
+  ByteRange,
   CacheBackend,
   Clock,
   Codec,
@@ -57,8 +58,11 @@ export type {
   EvictionLimits,
   EvictionPolicy,
   EvictionPolicyFactory,
+  FrameReadOptions,
   OperationOptions,
   Serializer,
+  StoredFrame,
+  StreamedEntry,
   VersionedOutcome,
 } from "./src/types.ts";
 export { CacheError, isCacheError } from "./src/errors.ts";

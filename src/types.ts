@@ -6,6 +6,7 @@
  */
 
 import type { CacheEntry } from "./entry/entry.ts";
+import type { FrameReadOptions, StoredFrame, StreamedEntry } from "./stream_types.ts";
 
 /** Options that every backend operation takes. */
 export interface OperationOptions {
@@ -170,6 +171,40 @@ export interface CacheBackend {
     options?: OperationOptions,
   ): Promise<number>;
 
+  /**
+   * Stores an entry whose frame comes as a stream, in place of any other. What
+   * `set` has written is read by `getStream`, and what this has written by `get`.
+   *
+   * Nothing of it can be seen until the stream has closed; then it takes the
+   * place of whatever the key has, unless the store knows of a newer version.
+   * When the stream fails or ends with another length than it said, when the
+   * signal is aborted or the backend closed, nothing is left of it, also not in
+   * hiding, and what stood under the key stays.
+   *
+   * Reads as fast as it writes and holds a few MiB at most. A stream that is
+   * not read to its end is cancelled. What is over already is not stored. A
+   * frame of more than 256 MiB may be a miss to `get`, which then reports it.
+   *
+   * @returns `"declined"`, as soon as that is known, for an entry that is too
+   * large for the store; the key is a miss then.
+   * @throws what the stream fails with, or the signal's reason.
+   */
+  setStream?(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome>;
+
+  /**
+   * Reads the frame of an entry, or a range of it, as a stream. What it gives
+   * is of one write, however the key changes meanwhile: where the store cannot
+   * hold on to that, the stream fails. It reads ahead a few MiB at most. The
+   * signal ends the opening and the stream.
+   *
+   * @returns `undefined` when there is no live entry.
+   */
+  getStream?(key: string, options?: FrameReadOptions): Promise<StoredFrame | undefined>;
+
   /** Lists the keys of live entries that match a glob, in no particular order. */
   keys?(pattern?: string, options?: OperationOptions): AsyncIterable<string>;
 
@@ -179,6 +214,8 @@ export interface CacheBackend {
   /** Drains and frees what the backend holds. Safe to call twice. */
   close?(): Promise<void>;
 }
+
+export type { ByteRange, FrameReadOptions, StoredFrame, StreamedEntry } from "./stream_types.ts";
 
 /**
  * What a versioned write did. `declined`: the entry is too large for the

@@ -29,6 +29,7 @@ import { describeKeys } from "./backend_suite/keys.ts";
 import { describeLifecycle } from "./backend_suite/lifecycle.ts";
 import { describeRaces } from "./backend_suite/races.ts";
 import { describeRestart } from "./backend_suite/restart.ts";
+import { describeStreams } from "./backend_suite/streams.ts";
 import { describeVersions } from "./backend_suite/versions.ts";
 
 export type { BackendOpener, BackendSuiteOptions } from "./backend_suite/harness.ts";
@@ -59,6 +60,7 @@ export function backendSuite(
     describeFaults(test);
     describeLifecycle(test);
     if (options.keepsNewest === true) describeVersions(test);
+    if (options.movesStreams === true) describeStreams(test);
     if (options.reopen !== undefined) describeRestart(test, options.reopen);
   });
 }

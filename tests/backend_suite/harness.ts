@@ -18,6 +18,8 @@ export interface BackendSuiteOptions {
   readonly reopen?: BackendReopener;
   /** Whether it has the versioned writes of stores that processes share. @default false */
   readonly keepsNewest?: boolean;
+  /** Whether it has `setStream` and `getStream`. @default false */
+  readonly movesStreams?: boolean;
   /** Removes what the opener made, after the backend has been closed. */
   readonly dispose?: (closed: CacheBackend) => void | Promise<void>;
 }

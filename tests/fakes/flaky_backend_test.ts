@@ -6,9 +6,13 @@ import { entryOf } from "./entries.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { FlakyBackend } from "./flaky_backend.ts";
 import { MapBackend } from "./map_backend.ts";
+import { StreamingBackend } from "./streaming_backend.ts";
 import { seededRandom } from "./seeded_random.ts";
 
 backendSuite("MapBackend", ({ clock }) => new MapBackend(clock));
+backendSuite("StreamingBackend", ({ clock }) => new StreamingBackend(clock), {
+  movesStreams: true,
+});
 backendSuite(
   "FlakyBackend without faults",
   ({ clock }) => new FlakyBackend(new MapBackend(clock), seededRandom(1)),
