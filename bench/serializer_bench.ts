@@ -7,59 +7,75 @@
  */
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
+import { join } from "node:path";
 import * as msgpack from "@msgpack/msgpack";
+import { getEmbeddingsPath } from "@sap-ux/fiori-docs-embeddings";
 import { bytesOf, viewBinary } from "../src/entry/dtype.ts";
 import { jsonSerializer } from "../src/serializers/json.ts";
 import { createMessagePackSerializer } from "../src/serializers/messagepack.ts";
 import { structuredSerializer } from "../src/serializers/structured.ts";
+import { loadCorpus } from "./demo/documents.ts";
+import { printTable } from "./demo/table.ts";
+import { record } from "./suite/record.ts";
+import { scaled } from "./suite/scale.ts";
+import { takeTurns } from "./suite/take_turns.ts";
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
-const ROUNDS = values.quick ? 2 : 40;
-const DIMENSIONS = 384;
+const SECONDS = scaled(0.2, 6);
+const SAMPLES = scaled(60, 778);
+const FLOAT32_DTYPE = 11;
 
 interface Way {
   readonly name: string;
+  /** The bare library under it. */
+  readonly floor?: string;
   readonly encode: (value: unknown) => Uint8Array;
   readonly decode: (bytes: Uint8Array) => unknown;
 }
 
 const text = { encoder: new TextEncoder(), decoder: new TextDecoder() };
 const msgpackSerializer = createMessagePackSerializer(msgpack);
+const JSON_BARE = "JSON, bare";
+const MSGPACK_BARE = "@msgpack/msgpack, bare";
 const WAYS: readonly Way[] = [
   {
-    name: "JSON, bare",
+    name: JSON_BARE,
     encode: (value) => text.encoder.encode(JSON.stringify(value)),
     decode: (bytes) => JSON.parse(text.decoder.decode(bytes)),
   },
-  { name: "json", encode: jsonSerializer.encode, decode: jsonSerializer.decode },
   {
-    name: "@msgpack/msgpack, bare",
+    name: "json",
+    floor: JSON_BARE,
+    encode: jsonSerializer.encode,
+    decode: jsonSerializer.decode,
+  },
+  {
+    name: MSGPACK_BARE,
     encode: (value) => msgpack.encode(value),
     decode: (bytes) => msgpack.decode(bytes),
   },
-  { name: "msgpack", encode: msgpackSerializer.encode, decode: msgpackSerializer.decode },
-  { name: "structured", encode: structuredSerializer.encode, decode: structuredSerializer.decode },
+  {
+    name: "msgpack",
+    floor: MSGPACK_BARE,
+    encode: msgpackSerializer.encode,
+    decode: msgpackSerializer.decode,
+  },
+  {
+    name: "structured",
+    floor: JSON_BARE,
+    encode: structuredSerializer.encode,
+    decode: structuredSerializer.decode,
+  },
 ];
 const RAW: Way = {
   name: "raw",
   encode: (value) => bytesOf(value as Float32Array),
-  decode: (bytes) => viewBinary(11, bytes),
+  decode: (bytes) => viewBinary(FLOAT32_DTYPE, bytes),
 };
 
-const main = createRequire(import.meta.url).resolve("@sap-ux/fiori-docs-embeddings");
-const folder = join(dirname(main), "data", "embeddings");
-const documents = readFileSync(join(folder, "records.jsonl"), "utf8").trim().split("\n")
-  .map((line) => JSON.parse(line) as unknown);
-const floats = new Float32Array(
-  new Uint8Array(readFileSync(join(folder, "embeddings.bin"))).buffer,
-);
-const vectors = Array.from(
-  { length: documents.length },
-  (_, at) => floats.slice(at * DIMENSIONS, (at + 1) * DIMENSIONS),
-);
+const lines = readFileSync(join(getEmbeddingsPath(), "records.jsonl"), "utf8").trim().split("\n");
+const documents = lines.slice(0, SAMPLES).map((line) => JSON.parse(line) as unknown);
+const { documents: corpus, dimensions } = loadCorpus();
+const vectors = corpus.slice(0, SAMPLES).map(({ vector }) => vector);
 const records = documents.map((_, at) => ({
   id: at,
   name: `document ${at}`,
@@ -69,40 +85,57 @@ const records = documents.map((_, at) => ({
 }));
 const lists = Array.from({ length: 10 }, () => records);
 
-measure("a document", documents, WAYS);
-measure(`a list of ${records.length} small records`, lists, WAYS);
-measure("a vector of 384 floats as an array", vectors.map((vector) => Array.from(vector)), WAYS);
-measure("a vector of 384 floats as it is", vectors, [RAW, WAYS[4] as Way]);
+await measure("a document", documents, WAYS);
+await measure(`a list of ${records.length} small records`, lists, WAYS);
+await measure(
+  `a vector of ${dimensions} floats, as an array of numbers`,
+  vectors.map((vector) => Array.from(vector)),
+  WAYS,
+);
+await measure(`a vector of ${dimensions} floats, as it is`, vectors, [
+  RAW,
+  { ...WAYS.at(-1)!, floor: RAW.name },
+]);
 
-/** The ways take turns over all samples, and the fastest round of each counts: on a busy machine it is the one that was let alone. */
-function measure(title: string, samples: readonly unknown[], ways: readonly Way[]): void {
-  const results = ways.map((way) => {
-    const encoded = samples.map((sample) => way.encode(sample).slice());
-    const bytes = encoded.reduce((sum, { length }) => sum + length, 0) / samples.length;
-    return { way, encoded, bytes, encode: Infinity, decode: Infinity };
+async function measure(
+  what: string,
+  samples: readonly unknown[],
+  ways: readonly Way[],
+): Promise<void> {
+  const operations = samples.length;
+  const encoded = new Map(
+    ways.map(({ name, encode }) => [name, samples.map((sample) => encode(sample).slice())]),
+  );
+  const contenders = ways.flatMap(({ name, encode, decode }) => [
+    {
+      name: `${name} encode`,
+      operations,
+      run: () => {
+        for (const sample of samples) encode(sample);
+      },
+    },
+    {
+      name: `${name} decode`,
+      operations,
+      run: () => {
+        for (const bytes of encoded.get(name)!) decode(bytes);
+      },
+    },
+  ]);
+  const turns = await takeTurns(contenders, { seconds: SECONDS });
+  const rows = ways.map(({ name, floor }) => {
+    const bytes = encoded.get(name)!.reduce((sum, { length }) => sum + length, 0) / operations;
+    const times = (["encode", "decode"] as const).map((metric) => {
+      const { us, spread, samples } = turns.get(`${name} ${metric}`)!;
+      const of = { group: `${metric}, ${what}`, subject: name, spread, samples, floor };
+      record({ ...of, metric: "time", unit: "us", value: us });
+      // Against the raw bytes a view has no speed to speak of.
+      if (name !== RAW.name) record({ ...of, metric: "speed", unit: "MB/s", value: bytes / us });
+      return `${us.toFixed(2)} µs`;
+    });
+    record({ group: `size, ${what}`, subject: name, metric: "bytes", unit: "bytes", value: bytes });
+    return [name, bytes.toFixed(0), ...times];
   });
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const result of results) {
-      const { way, encoded } = result;
-      const encode = microseconds(() => {
-        for (const sample of samples) way.encode(sample);
-      });
-      const decode = microseconds(() => {
-        for (const bytes of encoded) way.decode(bytes);
-      });
-      result.encode = Math.min(result.encode, encode / samples.length);
-      result.decode = Math.min(result.decode, decode / samples.length);
-    }
-  }
-  console.log(`\n${title.padEnd(40)} bytes   encode µs   decode µs`);
-  for (const { way, bytes, encode, decode } of results) {
-    const columns = [bytes.toFixed(0).padStart(9), encode.toFixed(2), decode.toFixed(2)];
-    console.log(way.name.padEnd(36) + columns.map((column) => column.padStart(9)).join("   "));
-  }
-}
-
-function microseconds(action: () => void): number {
-  const start = performance.now();
-  action();
-  return (performance.now() - start) * 1000;
+  printTable([what, "bytes", "encode", "decode"], rows);
+  console.log("");
 }

@@ -11,6 +11,8 @@ export interface CommandOptions {
   readonly limit?: number | undefined;
   /** Shows the output as it comes instead of keeping it. @default false */
   readonly show?: boolean | undefined;
+  /** Kills the command and all its children. Without it, an interrupt of this process does, and ends this process too. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How a command ended. */
@@ -30,7 +32,7 @@ export interface CommandResult {
 /** Runs one command to its end; it never rejects, what went wrong is in the result. */
 export function runCommand(
   command: readonly [string, ...string[]],
-  { cwd, env = {}, limit = 600_000, show = false }: CommandOptions = {},
+  { cwd, env = {}, limit = 600_000, show = false, signal }: CommandOptions = {},
 ): Promise<CommandResult> {
   const [program, ...args] = command;
   const started = performance.now();
@@ -60,10 +62,15 @@ export function runCommand(
       trouble = `did not end within ${Math.round(limit / 1000)} s and was killed`;
       kill();
     }, limit);
-    const settle = (code: number | null, signal: string | null): void => {
+    const abort = (): void => {
+      trouble ??= "was interrupted";
+      kill();
+    };
+    const settle = (code: number | null, ending: string | null): void => {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
       process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-      if (code === null) trouble ??= `was ended by ${signal ?? "an unknown cause"}`;
+      if (code === null) trouble ??= `was ended by ${ending ?? "an unknown cause"}`;
       resolve({
         code: trouble === undefined ? code ?? undefined : undefined,
         stdout,
@@ -72,7 +79,9 @@ export function runCommand(
         elapsed: performance.now() - started,
       });
     };
-    process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+    if (signal === undefined) process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+    else if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
       output += text;

@@ -1,0 +1,41 @@
+/** How long a bench takes on one runtime of a machine with two cores, in seconds: what the time left is guessed from. */
+interface Planned {
+  readonly quick: number;
+  readonly full: number;
+}
+
+const PLAN: Readonly<Record<string, Planned>> = {};
+
+const UNKNOWN: Planned = { quick: 4, full: 45 };
+
+/** The seconds that a bench is expected to take. */
+export function plannedSeconds(bench: string, isQuick: boolean): number {
+  const planned = PLAN[bench] ?? UNKNOWN;
+  return isQuick ? planned.quick : planned.full;
+}
+
+/** Tells the time left, correcting the plan by how long the finished ones took. */
+export class TimeLeft {
+  #planned = 0;
+  #taken = 0;
+  #left: number;
+
+  /** @param plan the seconds of all that is to be done. */
+  constructor(plan: readonly number[]) {
+    this.#left = plan.reduce((sum, seconds) => sum + seconds, 0);
+  }
+
+  /** One has ended. */
+  done(planned: number, taken: number): void {
+    this.#planned += planned;
+    this.#taken += taken;
+    this.#left = Math.max(0, this.#left - planned);
+  }
+
+  /** Such as `"about 12 min"`. */
+  toString(): string {
+    const pace = this.#planned === 0 ? 1 : this.#taken / this.#planned;
+    const seconds = this.#left * pace;
+    return seconds < 100 ? `about ${Math.ceil(seconds)} s` : `about ${Math.ceil(seconds / 60)} min`;
+  }
+}

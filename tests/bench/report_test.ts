@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { chartsOf } from "../../bench/report/charts.ts";
+import { escapeHtml, html } from "../../bench/report/html.ts";
+import {
+  type BenchReport,
+  type Figure,
+  keepsGoal,
+  ratioOf,
+  showValue,
+} from "../../bench/suite/figure.ts";
+import { TimeLeft } from "../../bench/suite/plan.ts";
+
+const figure = (some: Partial<Figure>): Figure => ({
+  group: "get, 6 KB",
+  subject: "ours",
+  metric: "p50",
+  unit: "us",
+  value: 1,
+  ...some,
+});
+
+describe("figures", () => {
+  it("have a ratio to their floor that grows with what they cost", () => {
+    const floor = figure({ subject: "floor", value: 2 });
+    assert.equal(ratioOf(figure({ value: 3, floor: "floor" }), [floor]), 1.5);
+    const speed = { unit: "MB/s", floor: "floor" } as const;
+    assert.equal(ratioOf(figure({ value: 1, ...speed }), [{ ...floor, unit: "MB/s" }]), 2);
+    assert.equal(ratioOf(figure({ floor: "gone" }), [floor]), undefined);
+    assert.equal(ratioOf(figure({ floor: "floor", group: "set" }), [floor]), undefined);
+  });
+
+  it("keep their goal or miss it", () => {
+    const all = [figure({ subject: "floor", value: 2 })];
+    const ours = (value: number): Figure =>
+      figure({ value, floor: "floor", goal: { of: "ratio", atMost: 2 } });
+    assert.equal(keepsGoal(ours(4), all), true);
+    assert.equal(keepsGoal(ours(4.1), all), false);
+    assert.equal(keepsGoal(ours(4), []), undefined);
+    assert.equal(keepsGoal(figure({ value: 89, goal: { of: "value", atLeast: 90 } }), []), false);
+  });
+
+  it("are shown with three significant digits", () => {
+    const shown = [0.0512, 1.234, 56.78, 6144, 1_234_567].map((value) => showValue(value, "us"));
+    assert.deepEqual(shown, ["0.051 µs", "1.23 µs", "56.8 µs", "6,144 µs", "1,234,567 µs"]);
+  });
+});
+
+describe("chartsOf()", () => {
+  it("puts together what may be compared: one topic of one bench, latencies in one", () => {
+    const run = (runtime: string): BenchReport["runs"][number] => ({
+      bench: "tiers",
+      runtime,
+      seconds: 1,
+      notes: [],
+      figures: [
+        figure({}),
+        figure({ metric: "p99", value: 9 }),
+        figure({ group: "get, 100 B" }),
+        figure({ group: "set, 6 KB" }),
+        figure({ metric: "throughput", unit: "op/s" }),
+      ],
+    });
+    const report = { method: {} as BenchReport["method"], runs: [run("deno"), run("bun")] };
+    const charts = chartsOf(report);
+    assert.deepEqual(charts.map(({ id, figures }) => [id, figures.length]), [
+      ["tiers-get-p50", 6],
+      ["tiers-set-p50", 2],
+      ["tiers-get-throughput", 2],
+    ]);
+  });
+});
+
+describe("html", () => {
+  it("escapes strings, and takes arrays for HTML", () => {
+    assert.equal(escapeHtml(`<a title="x&y">`), "&#60;a title=&#34;x&#38;y&#34;&#62;");
+    assert.equal(html`<p>${"<b>"}${["<i>", "</i>"]}</p>`, "<p>&#60;b&#62;<i>\n</i></p>");
+  });
+});
+
+describe("TimeLeft", () => {
+  it("corrects the plan by what the finished ones took", () => {
+    const left = new TimeLeft([10, 20, 30]);
+    assert.equal(left.toString(), "about 60 s");
+    left.done(10, 20);
+    assert.equal(left.toString(), "about 2 min");
+    left.done(20, 10);
+    assert.equal(left.toString(), "about 30 s");
+  });
+});
