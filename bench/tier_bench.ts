@@ -1,0 +1,45 @@
+/*
+ * Every tier beside the client or system call that is under it: get, set,
+ * delete and getMany, at sizes from 100 bytes to 10 MB, one call after another
+ * and 64 at once. The tiers are caches with one backend, as their users have
+ * them, not bare backends.
+ *
+ *   --quick   short, shows only that it works
+ *   --only    only kinds of tiers whose name contains the text; may be repeated
+ */
+
+import { parseArgs } from "node:util";
+import { note } from "./suite/record.ts";
+import { scaled } from "./suite/scale.ts";
+import { TIER_KINDS } from "./tiers/kinds.ts";
+import { measureKind } from "./tiers/measure_kind.ts";
+import { SIZES } from "./tiers/values.ts";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+  },
+});
+
+/** For all operations of one store with values of one size. */
+const SECONDS = scaled(0.03, 2);
+
+console.log("µs a call, one after another; calls a second where 64 are under way at once\n");
+for (const openKind of TIER_KINDS) {
+  const kind = await openKind();
+  if ("missing" in kind) {
+    note(kind.missing);
+    continue;
+  }
+  try {
+    const isWanted = values.only.length === 0 ||
+      values.only.some((text) => kind.name.includes(text));
+    if (!isWanted) continue;
+    for (const size of SIZES.filter(({ bytes }) => bytes <= kind.maxBytes)) {
+      await measureKind(kind, size, { seconds: SECONDS });
+    }
+  } finally {
+    await kind.close();
+  }
+}

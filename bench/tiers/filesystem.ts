@@ -1,0 +1,49 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openCacheStore } from "./cache_store.ts";
+import type { OpenTierKind, Store } from "./store.ts";
+
+const FLOOR = "append and positioned read";
+
+/** The filesystem tier, values up to 64 KiB in its log and larger ones in files, beside the system calls on one open file. */
+export const openFilesystemKind: OpenTierKind = () => {
+  const folder = mkdtempSync(join(tmpdir(), "strata-tiers-"));
+  let opened = 0;
+  const nextFolder = (): string => join(folder, String(opened++));
+  return Promise.resolve({
+    name: "filesystem",
+    maxBytes: 10 << 20,
+    callsPerSample: 1,
+    sources: [
+      { name: FLOOR, open: () => openFile(nextFolder()) },
+      {
+        name: "Strata filesystem",
+        floor: FLOOR,
+        open: () => openCacheStore({ type: "filesystem", basePath: nextFolder(), maxSizeMb: 4000 }),
+      },
+    ],
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  });
+};
+
+/** The least that storing costs: one open file, and a buffer for each value that is read. */
+function openFile(path: string): Store {
+  const file = openSync(path, "w+");
+  const places = new Map<string, { readonly at: number; readonly length: number }>();
+  let end = 0;
+  return {
+    set(key, value) {
+      places.set(key, { at: end, length: value.length });
+      end += writeSync(file, value, 0, value.length, end);
+    },
+    get(key) {
+      const { at, length } = places.get(key)!;
+      const into = new Uint8Array(length);
+      readSync(file, into, 0, length, at);
+      return into;
+    },
+    delete: (key) => places.delete(key),
+    close: () => closeSync(file),
+  };
+}

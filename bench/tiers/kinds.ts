@@ -1,0 +1,12 @@
+import { openFilesystemKind } from "./filesystem.ts";
+import { openMemoryKind } from "./memory.ts";
+import { openRedisKind, openUpstashKind } from "./redis.ts";
+import type { OpenTierKind } from "./store.ts";
+
+/** All kinds of tiers, fastest first. */
+export const TIER_KINDS: readonly OpenTierKind[] = [
+  openMemoryKind,
+  openFilesystemKind,
+  openRedisKind,
+  openUpstashKind,
+];

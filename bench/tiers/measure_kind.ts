@@ -1,0 +1,191 @@
+import { percentileOf } from "../demo/percentiles.ts";
+import { record } from "../suite/record.ts";
+import { scaled } from "../suite/scale.ts";
+import type { Store, TierKind } from "./store.ts";
+import { keysOf, makeValues, type Size } from "./values.ts";
+
+/** Calls under way at once where it is the throughput that counts; of the largest values fewer, or they alone would fill the memory. */
+const AT_ONCE = 64;
+const LARGE_AT_ONCE = 8;
+const LARGE_BYTES = 1 << 20;
+/** Keys of one batch call. */
+const BATCH = 100;
+/** Batches of larger values move more than a cache is asked for at once. */
+const MAX_BATCH_VALUE = 8 << 10;
+/** Turns that each contender has; more means more fairness and less time a turn. */
+const TURNS = scaled(2, 8);
+/** The least samples of a turn. */
+const MIN_SAMPLES = scaled(1, 3);
+/** Values of so many bytes take long enough to be timed one by one. */
+const BYTES_A_SAMPLE = 256 << 10;
+/** Samples from which on a percentile has something to stand on. */
+const SAMPLES_FOR = { p99: 100, "p99.9": 1000 } as const;
+
+const OPERATIONS = ["set", "get", "getMany of 100", "delete"] as const;
+
+interface Contender {
+  readonly name: string;
+  readonly floor: string | undefined;
+  readonly store: Store;
+  readonly samples: Map<string, number[]>;
+}
+
+/** Measures all operations of all stores of a kind with values of one size; the stores take turns. */
+export async function measureKind(
+  kind: TierKind,
+  size: Size,
+  { seconds }: { readonly seconds: number },
+): Promise<void> {
+  const values = makeValues(size);
+  const keys = keysOf(size);
+  const contenders: Contender[] = [];
+  for (const { name, floor, open } of kind.sources) {
+    contenders.push({ name, floor, store: await open(), samples: new Map() });
+  }
+  try {
+    for (const contender of contenders) await warmUp(contender, keys, values);
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (let at = 0; at < contenders.length; at++) {
+        const contender = contenders[(at + turn) % contenders.length]!;
+        await takeTurn(contender, kind, { keys, values, seconds: seconds / TURNS });
+      }
+    }
+    for (const contender of contenders) tell(contender, kind, size);
+  } finally {
+    for (const { store } of contenders) await store.close();
+  }
+}
+
+async function warmUp(
+  { store, name }: Contender,
+  keys: readonly string[],
+  values: readonly Uint8Array[],
+): Promise<void> {
+  for (const [at, key] of keys.entries()) await store.set(key, values[at % values.length]!);
+  const value = await store.get(keys[0]!);
+  if (value?.length !== values[0]!.length || value[1] !== values[0]![1]) {
+    throw new Error(`${name} gives another value than it was set`);
+  }
+}
+
+/** What a turn is made of. */
+interface Turn {
+  readonly keys: readonly string[];
+  readonly values: readonly Uint8Array[];
+  readonly seconds: number;
+}
+
+/** One turn: each operation for its share of the time, one call after another, then get and set many at once. */
+async function takeTurn(
+  { store, samples }: Contender,
+  kind: TierKind,
+  { keys, values, seconds }: Turn,
+): Promise<void> {
+  const { length: bytes } = values[0]!;
+  const callsPerSample = Math.max(1, Math.min(kind.callsPerSample, BYTES_A_SAMPLE / bytes | 0));
+  let next = 0;
+  const key = (): string => keys[next++ % keys.length]!;
+  const get = (): unknown => store.get(key());
+  const set = (): unknown => store.set(key(), values[next % values.length]!);
+  const share = seconds / 6 * 1000;
+  const add = (name: string, more: readonly number[]): void => {
+    const all = samples.get(name) ?? [];
+    for (const sample of more) all.push(sample);
+    samples.set(name, all);
+  };
+  add("set", await latencies(set, share, callsPerSample));
+  add("get", await latencies(get, share, callsPerSample));
+  if (store.getMany !== undefined && bytes <= MAX_BATCH_VALUE) {
+    const batch = keys.slice(0, BATCH);
+    add("getMany of 100", await latencies(() => store.getMany!(batch), share, 1));
+  }
+  const atOnce = callersOf(bytes);
+  add("get at once", [await throughput(get, share, atOnce)]);
+  add("set at once", [await throughput(set, share, atOnce)]);
+  const doomed = keys.slice(0, Math.max(MIN_SAMPLES, Math.floor(keys.length / 4)));
+  let last = 0;
+  const calls = Math.min(callsPerSample, doomed.length);
+  add("delete", await latencies(() => store.delete(doomed[last++]!), share, calls, doomed.length));
+  for (const [at, gone] of doomed.entries()) {
+    await store.set(gone, values[at % values.length]!);
+  }
+}
+
+function callersOf(bytes: number): number {
+  return bytes < LARGE_BYTES ? AT_ONCE : LARGE_AT_ONCE;
+}
+
+/** Microseconds of each call, one after another. */
+async function latencies(
+  call: () => unknown,
+  milliseconds: number,
+  callsPerSample: number,
+  most = Infinity,
+): Promise<number[]> {
+  const samples: number[] = [];
+  const end = performance.now() + milliseconds;
+  for (let made = 0; made + callsPerSample <= most; made += callsPerSample) {
+    const start = performance.now();
+    for (let time = 0; time < callsPerSample; time++) {
+      const answer = call();
+      if (answer instanceof Promise) await answer;
+    }
+    const now = performance.now();
+    samples.push((now - start) * 1000 / callsPerSample);
+    if (now > end && samples.length >= MIN_SAMPLES) break;
+  }
+  return samples;
+}
+
+/** Calls a second, so many callers each with one under way. */
+async function throughput(
+  call: () => unknown,
+  milliseconds: number,
+  atOnce: number,
+): Promise<number> {
+  const start = performance.now();
+  let calls = 0;
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    do {
+      // Awaited also where it answers at once, so that callers take turns.
+      await call();
+      calls++;
+    } while (performance.now() < start + milliseconds);
+  }));
+  return calls * 1000 / (performance.now() - start);
+}
+
+function tell({ name, floor, samples }: Contender, { name: kind }: TierKind, size: Size): void {
+  const subject = { subject: name, floor };
+  const shown: string[] = [];
+  for (const operation of OPERATIONS) {
+    const times = samples.get(operation);
+    if (times === undefined) continue;
+    const group = `${operation}, ${kind}, ${size.name}`;
+    const of = { ...subject, group, unit: "us", samples: times.length } as const;
+    const p50 = percentileOf(times, 0.5);
+    const spread = (percentileOf(times, 0.75) - percentileOf(times, 0.25)) / p50;
+    record({ ...of, metric: "p50", value: p50, spread });
+    for (const [metric, least] of Object.entries(SAMPLES_FOR)) {
+      if (times.length < least) continue;
+      record({ ...of, metric, value: percentileOf(times, Number(metric.slice(1)) / 100) });
+    }
+    shown.push(`${operation} ${p50.toFixed(1)}`);
+  }
+  const atOnce = callersOf(size.bytes);
+  for (const operation of ["get", "set"]) {
+    const speeds = samples.get(`${operation} at once`)!;
+    const value = percentileOf(speeds, 0.5);
+    const group = `${operation} many at once, ${kind}, ${size.name}, ${atOnce} at once`;
+    record({
+      ...subject,
+      group,
+      metric: "throughput",
+      unit: "op/s",
+      value,
+      samples: speeds.length,
+    });
+    shown.push(`${operation} × ${atOnce} ${Math.round(value)}/s`);
+  }
+  console.log(`  ${kind}, ${size.name.padEnd(7)} ${name.padEnd(28)} ${shown.join("   ")}`);
+}
