@@ -22,7 +22,8 @@ export function findNearest(
     .slice(0, count);
 }
 
-function cosine(one: Float32Array, other: Float32Array): number {
+/** The cosine of the angle between two vectors of one length. */
+export function cosine(one: Float32Array, other: Float32Array): number {
   let dot = 0;
   let oneSquared = 0;
   let otherSquared = 0;
