@@ -1,5 +1,6 @@
 import { CacheEntry } from "../src/entry/entry.ts";
 import { decodeFrameHeader } from "../src/entry/frame.ts";
+import { decodeStreamHeaderStart, isStreamFrame } from "../src/entry/stream_frame.ts";
 import { CacheError, isCacheError } from "../src/errors.ts";
 import type { BackendContext } from "../src/types.ts";
 
@@ -34,7 +35,10 @@ export class FrameReader {
   /** Whether the header of a frame is of a live entry. What is none is not: whoever reads it will tell. */
   isLive(header: Uint8Array): boolean {
     try {
-      return decodeFrameHeader(header).expiresAt > this.#context.clock.now();
+      const { expiresAt } = isStreamFrame(header)
+        ? decodeStreamHeaderStart(header)
+        : decodeFrameHeader(header);
+      return expiresAt > this.#context.clock.now();
     } catch (error) {
       if (!isCacheError(error)) throw error;
       return false;

@@ -5,6 +5,7 @@ import type { Codec, Serializer } from "../types.ts";
 import { looksCompressible } from "./compressible.ts";
 import { bytesOf, dtypeOf, isBinary, viewBinary } from "./dtype.ts";
 import type { Payload } from "./frame.ts";
+import { assertFitsMemory, joinChunks, type StreamPayload } from "./whole_stream_frame.ts";
 
 /** How a cache writes values. Reading needs only the frame: it describes itself. */
 export interface WriteFormat {
@@ -27,6 +28,8 @@ export class EntryContent {
   #hasValue: boolean;
   #value: unknown;
   #payload: MaybePromise<Payload> | undefined;
+  /** What was read of a value that was written as a stream, until it is decoded. */
+  #chunks: StreamPayload | undefined;
   #format: WriteFormat | undefined;
   #decoding: Promise<unknown> | undefined;
 
@@ -52,6 +55,13 @@ export class EntryContent {
     return new EntryContent(false, undefined, payload, undefined);
   }
 
+  /** Of the chunks of a streamed frame that was read. */
+  static ofChunks(chunks: StreamPayload): EntryContent {
+    const content = new EntryContent(false, undefined, undefined, undefined);
+    content.#chunks = chunks;
+    return content;
+  }
+
   /** Whether {@linkcode EntryContent.value} answers without decoding. */
   get hasValue(): boolean {
     return this.#hasValue;
@@ -66,6 +76,10 @@ export class EntryContent {
   /** The value, decoded on the first call; a promise only where a codec or its loading needs one. */
   value(maxDecodedBytes: number): MaybePromise<unknown> {
     if (this.#hasValue) return this.#value;
+    if (this.#chunks !== undefined) {
+      assertFitsMemory(this.#chunks.rawLength, maxDecodedBytes);
+      return this.#join(this.#chunks);
+    }
     const payload = this.#payload as Payload;
     // Before anything that waits, so that readers with different limits can share one decoding.
     if (payload.codec !== 0 && payload.rawLength > maxDecodedBytes) {
@@ -74,19 +88,15 @@ export class EntryContent {
         `Cannot decode value: it claims ${payload.rawLength} bytes, the limit is ${maxDecodedBytes}: raise 'maxDecodedBytes' if that is right`,
       );
     }
-    if (this.#decoding !== undefined) return this.#decoding;
-    const value = this.#decode(payload);
-    if (value instanceof Promise) {
-      const done = (): void => this.#decoding = undefined;
-      value.then(done, done);
-      this.#decoding = value;
-    }
-    return value;
+    return this.#once(() => this.#decode(payload));
   }
 
   /** The bytes, encoded on the first call; a promise only where a codec needs one. */
   payload(): MaybePromise<Payload> {
     if (this.#payload === undefined) {
+      if (!this.#hasValue) {
+        return andThen(this.value(DEFAULT_MAX_DECODED_BYTES), () => this.payload());
+      }
       const payload = encodePayload(this.#value, this.#format as WriteFormat);
       this.#payload = payload;
       if (payload instanceof Promise) {
@@ -102,6 +112,30 @@ export class EntryContent {
    */
   withoutBytes(): EntryContent {
     return new EntryContent(true, this.#value, undefined, this.#format);
+  }
+
+  #join(chunks: StreamPayload): MaybePromise<unknown> {
+    return this.#once(() =>
+      andThen(joinChunks(chunks), (bytes) => {
+        this.#value = bytes;
+        this.#hasValue = true;
+        this.#chunks = undefined;
+        this.#format = { serializer: NO_SERIALIZER, codec: undefined, compressionMinBytes: 0 };
+        return bytes;
+      })
+    );
+  }
+
+  /** Has all who wait share one decoding. */
+  #once(decode: () => MaybePromise<unknown>): MaybePromise<unknown> {
+    if (this.#decoding !== undefined) return this.#decoding;
+    const value = decode();
+    if (value instanceof Promise) {
+      const done = (): void => this.#decoding = undefined;
+      value.then(done, done);
+      this.#decoding = value;
+    }
+    return value;
   }
 
   #decode(payload: Payload): MaybePromise<unknown> {

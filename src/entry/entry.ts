@@ -2,6 +2,8 @@ import { CacheError } from "../errors.ts";
 import { andThen, type MaybePromise } from "../maybe_promise.ts";
 import { DEFAULT_MAX_DECODED_BYTES, EntryContent, type WriteFormat } from "./content.ts";
 import { decodeFrame, encodeFrame, type EntryMetadata, FRAME_HEADER_BYTES } from "./frame.ts";
+import { isStreamFrame } from "./stream_frame.ts";
+import { decodeWholeStreamFrame } from "./whole_stream_frame.ts";
 
 /**
  * One cached thing: a key, its metadata, and a value that exists alive, as
@@ -65,17 +67,20 @@ export class CacheEntry implements EntryMetadata {
    * @throws {CacheError} `"corrupt"` when it is damaged or of another key, `"unsupported-format"` when it is of another version.
    */
   static decode(key: string, frame: Uint8Array): CacheEntry {
-    const parsed = decodeFrame(frame, key);
-    if (parsed.key !== key) {
-      throw new CacheError("corrupt", "Cannot decode frame: it is of another key", { key });
+    if (isStreamFrame(frame)) {
+      const { header, payload } = decodeWholeStreamFrame(frame);
+      if (header.key !== key) throw ofAnotherKey(key);
+      return new CacheEntry(key, header.metadata, EntryContent.ofChunks(payload));
     }
+    const parsed = decodeFrame(frame, key);
+    if (parsed.key !== key) throw ofAnotherKey(key);
     return new CacheEntry(key, parsed.metadata, EntryContent.ofPayload(parsed.payload));
   }
 
   /**
    * The value, decoded on the first call. Callers share it: it must not be changed.
    *
-   * @param maxDecodedBytes the most bytes that a compressed value may decode to.
+   * @param maxDecodedBytes the most bytes that a compressed value may decode to, and a value have that was written as a stream.
    * @returns the value, or a promise of it where a codec or its loading needs one.
    * @throws {CacheError} when the bytes cannot be decoded.
    */
@@ -133,4 +138,8 @@ export class CacheEntry implements EntryMetadata {
   withoutBytes(): CacheEntry {
     return new CacheEntry(this.key, this, this.#content.withoutBytes());
   }
+}
+
+function ofAnotherKey(key: string): CacheError {
+  return new CacheError("corrupt", "Cannot decode frame: it is of another key", { key });
 }

@@ -3,7 +3,8 @@ import { crc32, crc32Portable } from "./checksum.ts";
 import { isDtype, isDtypeLength } from "./dtype.ts";
 
 /*
- * Frame, version 1. All numbers are little-endian.
+ * Frame, version 1; version 2, of streams, is in stream_frame.ts. All numbers
+ * are little-endian.
  *
  *   offset  type  field
  *        0  u32   magic 0x41525453, the letters "STRA"
@@ -150,7 +151,7 @@ export function encodeFrame(key: string, metadata: EntryMetadata, payload: Paylo
       `Cannot encode value: a frame holds at most 4 GiB: value has ${payload.rawLength} bytes: use setStream for larger ones`,
     );
   }
-  const tags = metadata.tags.length === 0 ? NO_BYTES : encodeTags(metadata.tags);
+  const tags = encodeTags(metadata.tags);
   const keyStart = FRAME_HEADER_BYTES + padded(bytes.length);
   // Most keys are ASCII: room for that is made first, and made anew only when it is too small.
   let keyLength = key.length;
@@ -223,7 +224,7 @@ export function decodeFrame(frame: Uint8Array, expectedKey?: string): ParsedFram
       expiresAt: header.expiresAt,
       staleUntil: header.staleUntil,
       version: header.version,
-      tags: header.tagsLength === 0 ? NO_TAGS : decodeTags(frame.subarray(tagsStart)),
+      tags: decodeTags(frame.subarray(tagsStart)),
     },
     payload: {
       bytes: frame.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.storedLength),
@@ -284,7 +285,9 @@ function checkHeader(header: FrameHeader): void {
   if (header.utf16Key && header.keyLength % 2 !== 0) throw corrupt("half a character in the key");
 }
 
-function encodeTags(tags: readonly string[]): Uint8Array {
+/** Tags as a frame holds them. @throws {RangeError} when they are too long. */
+export function encodeTags(tags: readonly string[]): Uint8Array {
+  if (tags.length === 0) return NO_BYTES;
   const bytes = encoder.encode(JSON.stringify(tags));
   if (bytes.length > MAX_TAGS_BYTES) {
     throw new RangeError(
@@ -340,7 +343,8 @@ function decodeUtf16(bytes: Uint8Array): string {
   return text;
 }
 
-function decodeTags(bytes: Uint8Array): readonly string[] {
+/** The tags of such bytes. @throws {CacheError} `"corrupt"` when they are none. */
+export function decodeTags(bytes: Uint8Array): readonly string[] {
   if (bytes.length === 0) return NO_TAGS;
   const text = decodeUtf8(bytes);
   try {
