@@ -61,6 +61,8 @@ export function fileOf(body: Uint8Array): LargeFile | undefined {
 
 /** What {@linkcode LargeFiles} needs of the log. */
 export interface RoomKeeper {
+  /** The directory in use right now. */
+  readonly directory: string;
   /** Takes room. */
   reserve(bytes: number): boolean | Promise<boolean>;
   /** Gives room back. */
@@ -74,7 +76,6 @@ export interface RoomKeeper {
 /** Values too large for the log, a file each. */
 export class LargeFiles {
   readonly #disk: Disk;
-  readonly #folder: string;
   readonly #room: RoomKeeper;
   readonly #isDurable: boolean;
   readonly #open = new Semaphore(MAX_OPEN_FILES);
@@ -84,15 +85,16 @@ export class LargeFiles {
   #folderBytes = 0;
   #untilLook = 1;
 
-  /**
-   * @param directory that of the log.
-   * @param isDurable whether a file is on the disk before it counts as written.
-   */
-  constructor(disk: Disk, directory: string, room: RoomKeeper, isDurable: boolean) {
+  /** @param isDurable whether a file is on the disk before it counts as written. */
+  constructor(disk: Disk, room: RoomKeeper, isDurable: boolean) {
     this.#disk = disk;
-    this.#folder = `${directory}/${FOLDER}`;
     this.#room = room;
     this.#isDurable = isDurable;
+  }
+
+  /** In the log's directory, which changes when that has to begin anew. */
+  get #folder(): string {
+    return `${this.#room.directory}/${FOLDER}`;
   }
 
   /** Bytes that all files of a log's directory take as `du` counts them. */

@@ -73,7 +73,7 @@ export class Store {
       clock: context.clock,
       report: context.report,
     });
-    const files = new LargeFiles(disk, log.directory, log, durability !== "none");
+    const files = new LargeFiles(disk, log, durability !== "none");
     drop = (body) => {
       const file = fileOf(body);
       return file && files.remove(file);

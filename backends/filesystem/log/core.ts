@@ -2,6 +2,7 @@ import { CacheError } from "../../../src/errors.ts";
 import type { StampClock } from "./stamp_clock.ts";
 import type { BackendReport, Clock } from "../../../src/types.ts";
 import type { Catalog } from "./catalog.ts";
+import type { DirectoryWatch } from "./directory_watch.ts";
 import type { FileCache } from "./file_cache.ts";
 import type { FileLayer } from "./file_layer.ts";
 import type { Health } from "./health.ts";
@@ -23,6 +24,7 @@ export type Durability = "none" | "segment" | "batch";
 export interface LogCore {
   readonly layer: FileLayer;
   readonly directory: LogDirectory;
+  readonly watch: DirectoryWatch;
   readonly catalog: Catalog;
   readonly hash: KeyHash;
   readonly stamps: StampClock;

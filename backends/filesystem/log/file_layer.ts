@@ -3,6 +3,14 @@ import * as fs from "node:fs";
 /** How a file is opened: `create` fails when it is there, `write` and `read` when it is not. */
 export type OpenMode = "read" | "write" | "create";
 
+/** What tells one state of a directory from another. */
+export interface DirectoryLook {
+  /** Its number, which a later directory may get again. */
+  readonly inode: number;
+  /** When a name in it came or went last, epoch milliseconds. */
+  readonly changedAt: number;
+}
+
 /**
  * The system calls of the log, one method each, so that tests can make any of
  * them fail, fall short or be recorded. Errors are those of node:fs, with a `code`.
@@ -50,6 +58,8 @@ export interface FileLayer {
   link(path: string, second: string): void;
   /** Names in a directory. */
   list(path: string): string[];
+  /** Looks at a directory without reading it. */
+  look(path: string): DirectoryLook;
   /** Makes a directory and those above it; one that exists is fine. */
   makeDirectory(path: string): void;
   /** The magic number of the file system, `undefined` where the runtime cannot tell. */
@@ -100,6 +110,10 @@ export const nodeFileLayer: FileLayer = {
   unlink: (path) => fs.unlinkSync(path),
   link: (path, second) => fs.linkSync(path, second),
   list: (path) => fs.readdirSync(path),
+  look(path) {
+    const { ino, mtimeMs } = fs.statSync(path);
+    return { inode: ino, changedAt: mtimeMs };
+  },
   makeDirectory(path) {
     fs.mkdirSync(path, { recursive: true, mode: 0o700 });
   },

@@ -40,6 +40,7 @@ export class Health {
   #errorsSinceDegraded = 0;
   #probeAt = 0;
   #probeWait = FIRST_PROBE_MS;
+  #isRetired = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -53,6 +54,12 @@ export class Health {
   /** Whether a write may be tried. */
   canWrite(): boolean {
     return this.state === "healthy" || this.#probe();
+  }
+
+  /** Turns it off for good, without telling: what it was about is gone. */
+  retire(): void {
+    this.state = "off";
+    this.#isRetired = true;
   }
 
   /** Lets the next question be answered by a probe, without waiting for the time to come. */
@@ -88,7 +95,7 @@ export class Health {
   /** Whether all is well again. */
   #probe(): boolean {
     const now = this.#options.stopwatch();
-    if (now < this.#probeAt) return false;
+    if (this.#isRetired || now < this.#probeAt) return false;
     try {
       this.#options.probe();
     } catch (error) {

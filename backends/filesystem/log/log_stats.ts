@@ -1,4 +1,5 @@
 import type { HealthState } from "./health.ts";
+import type { OpenedCore } from "./open_core.ts";
 
 /** What a log holds and what it has done since open. */
 export interface SegmentLogStats {
@@ -24,4 +25,26 @@ export interface SegmentLogStats {
   readonly health: HealthState;
   /** Whether small values are read asynchronously right now. */
   readonly isAsync: boolean;
+}
+
+/** What a log holds and has done. */
+export function statsOf({ core, set, space, queue }: OpenedCore): SegmentLogStats {
+  const { catalog, counters, health, meter } = core;
+  let indexBytes = catalog.index.bytes;
+  for (const segment of set.all()) indexBytes += segment.slots.bytes;
+  return {
+    entries: catalog.liveEntries,
+    liveBytes: catalog.liveBytes,
+    diskBytes: set.claimed + space.external.total,
+    segments: set.size,
+    indexBytes,
+    queuedBytes: queue.waitingBytes,
+    evictions: catalog.evictions,
+    expirations: catalog.expirations,
+    corruptions: counters.corruptions,
+    segmentsReclaimed: counters.segmentsReclaimed,
+    writeAmplification: counters.bytesPut === 0 ? 1 : 1 + counters.bytesCarried / counters.bytesPut,
+    health: health.state,
+    isAsync: meter.isAsync,
+  };
 }

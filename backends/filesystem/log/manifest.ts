@@ -55,6 +55,13 @@ export function openDirectory(
   }
 }
 
+/** Whether a directory is there and is still this one. @throws what the file layer throws when that cannot be told. */
+export function isManifestOf(layer: FileLayer, { path, id }: LogDirectory): boolean {
+  const found = readManifest(layer, path);
+  return found !== undefined && found !== "unknown" && found.id[0] === id[0] &&
+    found.id[1] === id[1];
+}
+
 function readManifest(layer: FileLayer, path: string): LogDirectory | "unknown" | undefined {
   let bytes: Uint8Array;
   try {

@@ -3,6 +3,7 @@ import { CacheError } from "../../../src/errors.ts";
 import { liveBudget } from "./budget.ts";
 import { Catalog } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
+import { DirectoryWatch, lostError } from "./directory_watch.ts";
 import { DirectoryLock } from "./directory_lock.ts";
 import { FileCache } from "./file_cache.ts";
 import { createFile, type FileLayer, nodeFileLayer, readFile, removeFile } from "./file_layer.ts";
@@ -45,9 +46,11 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     maxWeight: Math.min(liveBudget(maxBytes, segmentBytes, 1), Number.MAX_SAFE_INTEGER),
     maxEntries: Math.min(maxEntries, Number.MAX_SAFE_INTEGER),
   });
+  const watch = new DirectoryWatch(layer, directory, clock);
   const core: LogCore = {
     layer,
     directory,
+    watch,
     catalog: new Catalog(policy, maxEntries),
     hash: new KeyHash(directory.seed[0]!, directory.seed[1]!),
     stamps: new StampClock(clock),
@@ -56,7 +59,11 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     random,
     health: new Health({
       stopwatch,
-      probe: () => probe(layer, `${directory.path}/${witness.self.token}.probe.tmp`),
+      probe: () => {
+        // A directory that has taken its place says nothing about this one.
+        if (!watch.isSame()) throw lostError(directory.path);
+        probe(layer, `${directory.path}/${witness.self.token}.probe.tmp`);
+      },
       onChange: (state, cause) =>
         report({
           kind: "error",
@@ -163,7 +170,7 @@ function takeOwn(
     const heartbeat = new Heartbeat(layer, `${own}/own.lock`, clock);
     const closeDirectory = (): void => {
       heartbeat.stop();
-      removeFile(layer, `${own}/own.lock`);
+      lock.release();
     };
     return { own, closeDirectory };
   }

@@ -1,7 +1,7 @@
 import { type LogCore, pathOf } from "./core.ts";
-import { createFile, errorCode } from "./file_layer.ts";
+import { createFile, errorCode, readFile } from "./file_layer.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { encodeIdentity } from "./identity.ts";
+import { decodeIdentity, encodeIdentity } from "./identity.ts";
 
 const MAX_WRITERS = 0xffff;
 const OWNER_NAME = /^[0-9a-f]{4}\.own$/;
@@ -60,11 +60,15 @@ export class Owner {
 
   /** Gives the number back; all segments written under it are sealed. */
   close(): void {
+    const { layer, witness } = this.#core;
+    const path = pathOf(this.#core, ownerName(this.writer));
     this.#heartbeat.stop();
     try {
-      this.#core.layer.unlink(pathOf(this.#core, ownerName(this.writer)));
+      // Where the directory was replaced, the number may be another's.
+      const holder = decodeIdentity(readFile(layer, path));
+      if (holder?.identity.token === witness.self.token) layer.unlink(path);
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
+      if (!["ENOENT", "ENOTDIR"].includes(errorCode(error))) throw error;
     }
   }
 }

@@ -122,21 +122,18 @@ export class Reader {
   ): MaybePromise<(StoredEntry | undefined)[]> {
     const found: (StoredEntry | undefined)[] = new Array(slots.length).fill(undefined);
     const spans = this.#plan(slots, keys, found);
+    const { epoch } = this.#core.catalog;
     if (!this.#core.meter.isAsync) {
       for (const span of spans) {
-        this.#takeSpan(
-          span,
-          this.#readSync(span.segment, span.start, span.end - span.start),
-          keys,
-          found,
-        );
+        const bytes = this.#readSync(span.segment, span.start, span.end - span.start);
+        this.#takeSpan(span, bytes, keys, found, epoch);
       }
       return found;
     }
     return Promise.all(spans.map(async (span) => {
       const length = span.end - span.start;
       const bytes = await this.#readBytesAsync(span.segment, span.start, length);
-      this.#takeSpan(span, bytes, keys, found);
+      this.#takeSpan(span, bytes, keys, found, epoch);
     })).then(() => found);
   }
 
@@ -159,6 +156,17 @@ export class Reader {
       }
       yield chunk;
     }
+  }
+
+  /** The bodies of all references. */
+  references(): Uint8Array[] {
+    const { index } = this.#core.catalog;
+    const bodies: Uint8Array[] = [];
+    for (let slot = 0; slot < index.slots; slot++) {
+      const body = index.isUsed(slot) && this.isReference(slot) ? this.bodyOf(slot) : undefined;
+      if (body !== undefined) bodies.push(body);
+    }
+    return bodies;
   }
 
   #keyOf(slot: number): string | undefined {
@@ -219,15 +227,16 @@ export class Reader {
     bytes: Uint8Array | undefined,
     keys: readonly string[],
     found: (StoredEntry | undefined)[],
+    epoch: number,
   ): void {
     if (bytes === undefined) return;
-    const { index } = this.#core.catalog;
+    const { catalog } = this.#core;
+    const { index } = catalog;
     for (const { position, slot } of span.members) {
-      // While the read was under way, the record may have been carried elsewhere or replaced.
-      const at = index.offset(slot) - span.start;
-      const isHere = index.segment(slot) === span.segment.id && at >= 0 &&
-        at + index.length(slot) <= bytes.length;
-      if (!isHere) {
+      // While the read was under way, the record may have been carried elsewhere, replaced or cleared.
+      const isSlot = catalog.epoch === epoch && index.segment(slot) === span.segment.id;
+      const at = isSlot ? index.offset(slot) - span.start : -1;
+      if (at < 0 || at + index.length(slot) > bytes.length) {
         found[position] = this.#again(slot, keys[position]!);
         continue;
       }
@@ -244,9 +253,11 @@ export class Reader {
     length: number,
     key: string,
   ): Promise<StoredEntry | undefined> {
+    const { catalog } = this.#core;
+    const { index, epoch } = catalog;
     const bytes = await this.#readBytesAsync(segment, offset, length);
-    const { index } = this.#core.catalog;
-    const isHere = index.segment(slot) === segment.id && index.offset(slot) === offset;
+    const isHere = catalog.epoch === epoch && index.segment(slot) === segment.id &&
+      index.offset(slot) === offset;
     if (!isHere) return this.#again(slot, key);
     return bytes === undefined ? undefined : this.take(bytes, slot, key);
   }

@@ -4,11 +4,14 @@ import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { type LogCore, reportError } from "./core.ts";
 import type { SegmentLogOptions } from "./log_options.ts";
-import type { SegmentLogStats } from "./log_stats.ts";
+import { type SegmentLogStats, statsOf } from "./log_stats.ts";
 import { largestRecord, LogWriter } from "./log_writer.ts";
+import { lostError } from "./directory_watch.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
 import type { Reader, StoredEntry } from "./reader.ts";
 import { BLOCK_BYTES, KIND_REFERENCE, KIND_VALUE } from "./record.ts";
+import type { Reference } from "./reference.ts";
+import { retire } from "./retire.ts";
 import type { SegmentSet } from "./segment_set.ts";
 import { blocksOf } from "./segment.ts";
 import type { Space } from "./space.ts";
@@ -16,14 +19,6 @@ import type { WriteQueue } from "./write_queue.ts";
 
 /** How long room is waited for that others may give back, in milliseconds. */
 const WAIT_MS = 5;
-
-/** A value of which the log keeps only the name of its file. */
-export interface Reference {
-  /** Names the file, in whatever way its owner likes; kept as it is. */
-  readonly body: Uint8Array;
-  /** Bytes of the file. */
-  readonly fileBytes: number;
-}
 
 /**
  * An append-only log of cache entries in segment files, shared by any number
@@ -35,28 +30,26 @@ export interface Reference {
  * {@linkcode SegmentLog.refresh} there.
  */
 export class SegmentLog {
-  readonly #core: LogCore;
-  readonly #set: SegmentSet;
-  readonly #space: Space;
-  readonly #queue: WriteQueue;
-  readonly #reader: Reader;
+  readonly #path: string;
   readonly #options: SegmentLogOptions;
-  readonly #closeDirectory: () => void;
-  readonly #writer: LogWriter;
   readonly #pollMs: number;
+  #opened!: OpenedCore;
+  #core!: LogCore;
+  #set!: SegmentSet;
+  #space!: Space;
+  #queue!: WriteQueue;
+  #reader!: Reader;
+  #writer!: LogWriter;
   #lookedAt: number;
+  /** The directory is gone and could not be made again. */
+  #isStranded = false;
   #isClosed = false;
 
-  private constructor(opened: OpenedCore, options: SegmentLogOptions) {
-    this.#core = opened.core;
-    this.#set = opened.set;
-    this.#space = opened.space;
-    this.#queue = opened.queue;
-    this.#reader = opened.reader;
-    this.#closeDirectory = opened.closeDirectory;
+  private constructor(path: string, options: SegmentLogOptions) {
+    this.#path = path;
     this.#options = options;
-    this.#writer = new LogWriter(opened, (body) => options.external?.drop(body));
     this.#pollMs = options.pollMs ?? 100;
+    this.#adopt(openCore(path, options));
     this.#lookedAt = this.#core.stopwatch();
   }
 
@@ -67,7 +60,7 @@ export class SegmentLog {
    * @throws {CacheError} `"unavailable"` when the directory cannot be made or read.
    */
   static async open(directory: string, options: SegmentLogOptions): Promise<SegmentLog> {
-    const log = new SegmentLog(openCore(directory, options), options);
+    const log = new SegmentLog(directory, options);
     await log.#settle();
     return log;
   }
@@ -94,25 +87,25 @@ export class SegmentLog {
 
   /** Reads an entry. Never throws, and rejects never. */
   get(key: string): MaybePromise<StoredEntry | undefined> {
-    if (this.#isClosed || !this.#core.health.canRead()) return undefined;
+    if (this.#isClosed) return undefined;
     this.#look();
+    if (!this.#core.health.canRead()) return undefined;
     const slot = this.#use(key);
     if (slot < 0) return undefined;
     const found = this.#reader.read(slot, key);
-    if (found === undefined) return this.#readAgain(key, slot);
-    return found instanceof Promise
-      ? found.then((entry) => entry ?? this.#readAgain(key, slot))
-      : found;
+    if (found === undefined) return this.#readAgain(key);
+    return found instanceof Promise ? found.then((entry) => entry ?? this.#readAgain(key)) : found;
   }
 
   /** Reads many entries, neighbours on the disk at once; the result has the order of `keys`. */
   getMany(keys: readonly string[]): MaybePromise<(StoredEntry | undefined)[]> {
-    if (this.#isClosed || !this.#core.health.canRead()) return keys.map(() => undefined);
+    if (this.#isClosed) return keys.map(() => undefined);
     this.#look();
+    if (!this.#core.health.canRead()) return keys.map(() => undefined);
     const slots = keys.map((key) => this.#use(key));
     const found = this.#reader.readMany(slots, keys);
     const retry = (entries: (StoredEntry | undefined)[]): (StoredEntry | undefined)[] =>
-      entries.map((entry, at) => entry ?? this.#readAgain(keys[at]!, slots[at]!));
+      entries.map((entry, at) => entry ?? (slots[at]! < 0 ? entry : this.#readAgain(keys[at]!)));
     return found instanceof Promise ? found.then(retry) : retry(found);
   }
 
@@ -197,15 +190,7 @@ export class SegmentLog {
 
   /** The bodies of all references, to find files that none names. */
   references(): Uint8Array[] {
-    const { catalog } = this.#core;
-    const bodies: Uint8Array[] = [];
-    for (let slot = 0; slot < catalog.index.slots; slot++) {
-      const body = catalog.index.isUsed(slot) && this.#reader.isReference(slot)
-        ? this.#reader.bodyOf(slot)
-        : undefined;
-      if (body !== undefined) bodies.push(body);
-    }
-    return bodies;
+    return this.#reader.references();
   }
 
   /** Makes a key a miss whose value its reader found damaged, or whose file is gone. */
@@ -249,10 +234,11 @@ export class SegmentLog {
   /** Sees at once what other processes have written. */
   refresh(): void {
     if (this.#isClosed) return;
-    const { stopwatch, health } = this.#core;
+    const { stopwatch, health, watch } = this.#core;
     this.#lookedAt = stopwatch();
-    if (!health.canRead()) return;
+    if (!watch.isLost && !health.canRead()) return;
     try {
+      if (!watch.isSame()) return this.#beginAnew();
       this.#set.refresh();
       this.#writer.evict();
     } catch (error) {
@@ -288,31 +274,12 @@ export class SegmentLog {
     });
     this.#queue.close();
     this.#core.files.closeAll();
-    this.#closeDirectory();
+    this.#opened.closeDirectory();
   }
 
   /** What the log holds and has done. */
   stats(): SegmentLogStats {
-    const { catalog, counters, health, meter } = this.#core;
-    let indexBytes = catalog.index.bytes;
-    for (const segment of this.#set.all()) indexBytes += segment.slots.bytes;
-    return {
-      entries: catalog.liveEntries,
-      liveBytes: catalog.liveBytes,
-      diskBytes: this.#set.claimed + this.#space.external.total,
-      segments: this.#set.size,
-      indexBytes,
-      queuedBytes: this.#queue.waitingBytes,
-      evictions: catalog.evictions,
-      expirations: catalog.expirations,
-      corruptions: counters.corruptions,
-      segmentsReclaimed: counters.segmentsReclaimed,
-      writeAmplification: counters.bytesPut === 0
-        ? 1
-        : 1 + counters.bytesCarried / counters.bytesPut,
-      health: health.state,
-      isAsync: meter.isAsync,
-    };
+    return statsOf(this.#opened);
   }
 
   get #hasOthers(): boolean {
@@ -339,7 +306,8 @@ export class SegmentLog {
   /** What others have written is to be deleted too, and that takes a later stamp. */
   #lookBeforeDelete(): void {
     this.#assertOpen();
-    if (this.#hasOthers) this.refresh();
+    // Who has been alone so far may be so no more.
+    if (this.#hasOthers || !this.#core.watch.isUnchanged()) this.refresh();
     else this.#look();
   }
 
@@ -353,7 +321,9 @@ export class SegmentLog {
 
   /** Looks at the directory when it is time. A reading of the stopwatch costs less than a timer that is missed. */
   #look(): void {
-    if (this.#core.stopwatch() - this.#lookedAt >= this.#pollMs) this.refresh();
+    const { stopwatch, watch } = this.#core;
+    const isDue = stopwatch() - this.#lookedAt >= this.#pollMs;
+    if (isDue || watch.isLost && !this.#isStranded) this.refresh();
   }
 
   /** The slot of a key that may be read, counted as a use; -1 for a miss. */
@@ -371,15 +341,53 @@ export class SegmentLog {
   }
 
   /** Another process may have carried the record elsewhere, and removed the segment it was in. */
-  #readAgain(key: string, slot: number): StoredEntry | undefined {
-    const { catalog, hash } = this.#core;
-    if (slot < 0 || this.#isClosed || !catalog.isVisible(slot)) return undefined;
+  #readAgain(key: string): StoredEntry | undefined {
+    if (this.#isClosed || this.#visible(key) < 0) return undefined;
     this.refresh();
-    hash.of(key);
-    const now = catalog.find(hash.low, hash.high);
-    if (now < 0 || !catalog.isVisible(now)) return undefined;
+    const now = this.#visible(key);
+    if (now < 0) return undefined;
     const bytes = this.#reader.record(now);
     return bytes === undefined ? undefined : this.#reader.take(bytes, now, key);
+  }
+
+  /** The slot of a key that is no miss as far as is known, else -1. */
+  #visible(key: string): number {
+    const { catalog, hash } = this.#core;
+    hash.of(key);
+    const slot = catalog.find(hash.low, hash.high);
+    return slot >= 0 && catalog.isVisible(slot) ? slot : -1;
+  }
+
+  /** The directory was removed or replaced: what is there now, or is made now, is used from here on. */
+  #beginAnew(): void {
+    const { core } = this.#opened;
+    if (!this.#isStranded) {
+      this.#options.report({ kind: "error", error: lostError(core.directory.path) });
+      retire(this.#opened).catch((error: unknown) =>
+        reportError(core, "Cannot close segment log whose directory is gone", error)
+      );
+    }
+    try {
+      this.#adopt(openCore(this.#path, this.#options));
+      this.#isStranded = false;
+    } catch (error) {
+      if (!this.#isStranded) reportError(core, "Cannot begin segment log anew", error);
+      this.#isStranded = true;
+      return;
+    }
+    this.#settle().catch((error: unknown) =>
+      reportError(this.#core, "Cannot tidy segment log", error)
+    );
+  }
+
+  #adopt(opened: OpenedCore): void {
+    this.#opened = opened;
+    this.#core = opened.core;
+    this.#set = opened.set;
+    this.#space = opened.space;
+    this.#queue = opened.queue;
+    this.#reader = opened.reader;
+    this.#writer = new LogWriter(opened, (body) => this.#options.external?.drop(body));
   }
 
   #background(task: () => Promise<void>): void {

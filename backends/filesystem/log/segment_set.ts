@@ -69,7 +69,7 @@ export class SegmentSet {
    * @throws what the file layer throws when the directory cannot be read.
    */
   refresh(): void {
-    const names = this.#core.layer.list(this.#core.directory.path);
+    const names = this.#core.watch.list();
     const present = new Set(names);
     const hints = new Set<string>();
     let others = 0;
@@ -87,7 +87,13 @@ export class SegmentSet {
       let segment = this.#byName.get(name);
       if (segment === undefined) segment = this.#meet(name);
       if (segment !== undefined && !segment.sealed && segment !== this.active) {
-        this.#follow(segment, hints.has(hintName(name)));
+        try {
+          this.#follow(segment, hints.has(hintName(name)));
+        } catch (error) {
+          if (errorCode(error) !== "ENOENT") throw error;
+          // Removed since the names were read.
+          present.delete(name);
+        }
       }
     }
     for (const segment of this.#byName.values()) {

@@ -2,6 +2,7 @@ import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { ActiveSegment } from "./active_segment.ts";
 import { claimOf, crowdError, liveBudget } from "./budget.ts";
 import { type LogCore, reportError } from "./core.ts";
+import { lostError } from "./directory_watch.ts";
 import type { DirectoryLock } from "./directory_lock.ts";
 import { ExternalSpace } from "./external_space.ts";
 import { isDiskFull } from "./file_layer.ts";
@@ -257,8 +258,10 @@ export class Space implements Destination {
   }
 
   async #locked(action: () => boolean | Promise<boolean>): Promise<boolean> {
-    const { stopwatch, clock } = this.#core;
+    const { stopwatch, clock, watch, directory } = this.#core;
     const began = stopwatch();
+    // Nothing of this log may come to stand in a directory that has taken the place of its own.
+    if (!watch.isSame()) throw lostError(directory.path);
     while (!this.#lock.tryAcquire()) {
       if (stopwatch() - began > LOCK_PATIENCE_MS) {
         reportError(this.#core, "Cannot make room in segment log: another process holds its lock");
@@ -267,6 +270,7 @@ export class Space implements Destination {
       await new Promise<void>((resolve) => clock.schedule(resolve, LOCK_RETRY_MS, true));
     }
     try {
+      if (!watch.isSame()) throw lostError(directory.path);
       return await action();
     } finally {
       this.#lock.release();

@@ -1,4 +1,8 @@
-import type { FileLayer, OpenMode } from "../../../../backends/filesystem/log/file_layer.ts";
+import type {
+  DirectoryLook,
+  FileLayer,
+  OpenMode,
+} from "../../../../backends/filesystem/log/file_layer.ts";
 import type { ProcessTable } from "../../../../backends/filesystem/log/identity.ts";
 
 /** A file's content, whatever names it has. */
@@ -42,6 +46,8 @@ export class MemoryDisk implements FileLayer {
   readonly #names: Map<string, Inode>;
   readonly #files = new Map<number, { readonly inode: Inode; readonly path: string }>();
   #lastInode = 0;
+  /** Names that came or went. */
+  #changes = 0;
   #lastFile = 0;
 
   constructor(names: ReadonlyMap<string, Inode> = new Map()) {
@@ -92,6 +98,7 @@ export class MemoryDisk implements FileLayer {
       if (inode !== undefined) throw diskError("EEXIST");
       inode = { id: ++this.#lastInode, bytes: new Uint8Array(0) };
       this.#names.set(path, inode);
+      this.#changes++;
       this.trace.push({ kind: "name", path, inode: inode.id });
     } else if (inode === undefined) {
       throw diskError("ENOENT");
@@ -185,6 +192,7 @@ export class MemoryDisk implements FileLayer {
     this.before("unlink", path);
     this.#inode(path);
     this.#names.delete(path);
+    this.#changes++;
     this.trace.push({ kind: "unlink", path });
   }
 
@@ -193,6 +201,7 @@ export class MemoryDisk implements FileLayer {
     const inode = this.#inode(path);
     if (this.#names.has(second)) throw diskError("EEXIST");
     this.#names.set(second, inode);
+    this.#changes++;
     this.trace.push({ kind: "name", path: second, inode: inode.id });
   }
 
@@ -202,6 +211,11 @@ export class MemoryDisk implements FileLayer {
     return [...this.#names.keys()].filter((name) =>
       name.startsWith(prefix) && !name.slice(prefix.length).includes("/")
     ).map((name) => name.slice(prefix.length));
+  }
+
+  look(path: string): DirectoryLook {
+    this.before("look", path);
+    return { inode: 1, changedAt: this.#changes };
   }
 
   makeDirectory(path: string): void {

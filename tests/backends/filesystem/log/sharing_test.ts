@@ -88,6 +88,21 @@ test("delete() reaches what another log has put unseen", async () => {
   await second.close();
 });
 
+test("delete() reaches what a log has put that was opened since the last look", async () => {
+  const { first, second, time } = await two();
+  await first.put("own", frameOf("own", 1), Infinity);
+  await first.flush();
+  assert.equal(await first.delete("own"), true);
+  await second.put("theirs", frameOf("theirs", 2), Infinity);
+  await second.flush();
+  assert.equal(await first.delete("theirs"), true, "not an instant later");
+  time.advance(100);
+  assert.equal(await first.get("theirs"), undefined);
+  assert.equal(await second.get("theirs"), undefined);
+  await first.close();
+  await second.close();
+});
+
 test("an entry survives that another log carries over while this one looks away", async () => {
   const disk = new MemoryDisk();
   const processes = new FakeProcesses();
