@@ -12,7 +12,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { argv } from "node:process";
+import { argv, memoryUsage } from "node:process";
 import { fileURLToPath } from "node:url";
 import * as zlib from "node:zlib";
 import * as lz4 from "lz4-wasm-nodejs";
@@ -25,6 +25,7 @@ import { createLz4Codec } from "../codecs/lz4.ts";
 import { createZstdCodec } from "../codecs/zstd.ts";
 import { looksCompressible } from "../src/entry/compressible.ts";
 import type { Codec } from "../src/types.ts";
+import { record } from "./suite/record.ts";
 
 const quick = argv.includes("--quick");
 const ROUNDS = quick ? 3 : 31;
@@ -73,6 +74,34 @@ function compare({ name, codec, bare }: Contender, what: string, values: Uint8Ar
     bare && (() => each(encoded, bare.decode)),
   );
   const raw = total(values);
+  for (const [metric, { ours, bare: theirs }] of Object.entries({ encode, decode })) {
+    const of = { group: `${metric}, ${what}`, metric: "speed", unit: "MB/s" } as const;
+    const floor = theirs === undefined ? undefined : `${name}, bare`;
+    const goal = { of: "ratio", atMost: 1.1 } as const;
+    record({ ...of, subject: name, value: raw / 1000 / ours, samples: ROUNDS, floor, goal });
+    if (theirs !== undefined) {
+      record({ ...of, subject: `${name}, bare`, value: raw / 1000 / theirs, samples: ROUNDS });
+    }
+  }
+  record({
+    group: `ratio, ${what}`,
+    subject: name,
+    metric: "raw by encoded",
+    unit: "x",
+    value: raw / total(encoded),
+  });
+  const allocated = allocatedBy(() =>
+    encoded.map((bytes, at) => codec.decode(bytes, lengths[at]!))
+  );
+  if (allocated !== undefined) {
+    record({
+      group: `decode memory, ${what}`,
+      subject: name,
+      metric: "bytes a raw byte",
+      unit: "x",
+      value: allocated / raw,
+    });
+  }
   const speed = (milliseconds: number | undefined): string =>
     milliseconds === undefined ? "" : (raw / 1000 / milliseconds).toFixed(0);
   console.log(
@@ -102,6 +131,16 @@ function compareSkipping(what: string, values: Uint8Array[]): void {
   const nanoseconds = ours * 1e6 / looks / values.length;
   const share = ratio! / looks * 100;
   const positive = values.filter(looksCompressible).length / values.length;
+  record({
+    group: `incompressible check, ${what}`,
+    subject: "looksCompressible",
+    metric: "share of bare lz4",
+    unit: "%",
+    value: share,
+    samples: ROUNDS,
+    // Where the codec is skipped; where it is not, the check comes on top of it.
+    ...(positive < 0.5 ? { goal: { of: "value", atMost: 5 } } : {}),
+  });
   console.log(
     `${what.padEnd(24)}${`${(positive * 100).toFixed(0)} %`.padStart(7)}${
       nanoseconds.toFixed(0).padStart(8)
@@ -109,6 +148,21 @@ function compareSkipping(what: string, values: Uint8Array[]): void {
       `${share.toFixed(1)} %`.padStart(8)
     }`,
   );
+}
+
+/** Bytes that a call takes from the heap and beside it, its result included; `undefined` where garbage cannot be collected before, or was meanwhile. */
+function allocatedBy(work: () => unknown): number | undefined {
+  const collect = (globalThis as { gc?: () => void }).gc;
+  if (collect === undefined) return undefined;
+  const used = (): number => {
+    const { heapUsed, external } = memoryUsage();
+    return heapUsed + external;
+  };
+  collect();
+  const before = used();
+  const held = work();
+  const bytes = used() - before;
+  return held !== undefined && bytes > 0 ? bytes : undefined;
 }
 
 /** Medians over rounds in which two functions take turns. */
@@ -187,6 +241,7 @@ function loadCases(): Readonly<Record<string, Uint8Array[]>> {
     "vectors, 384-d": firstOf(pieces(vectors, DIMENSIONS * 4)),
     "vectors, 1536-d": firstOf(pieces(vectors, DIMENSIONS * 16)),
     "64 vectors in one": firstOf(pieces(vectors, DIMENSIONS * 4 * 64)),
+    "64 vectors, bytes shuffled": firstOf(pieces(vectors, DIMENSIONS * 4 * 64).map(shuffleBytes)),
     "gzipped documents": firstOf(lines.map((line) => new Uint8Array(zlib.gzipSync(line)))),
   };
 }
@@ -201,6 +256,12 @@ function firstOf(values: Uint8Array[]): Uint8Array[] {
 function pieces(bytes: Uint8Array, size: number): Uint8Array[] {
   const count = Math.floor(bytes.length / size);
   return Array.from({ length: count }, (_, at) => bytes.slice(at * size, (at + 1) * size));
+}
+
+/** The first bytes of all numbers, then all second ones, and so on: like stands beside like (as in Parquet's BYTE_STREAM_SPLIT). */
+function shuffleBytes(floats: Uint8Array): Uint8Array {
+  const count = floats.length / 4;
+  return floats.map((_, at) => floats[(at % count) * 4 + Math.floor(at / count)]!);
 }
 
 async function loadContenders(): Promise<Contender[]> {
@@ -218,10 +279,11 @@ async function loadContenders(): Promise<Contender[]> {
     encode: (bytes) => zlib.deflateSync(bytes, { level: 2 }),
     decode: (bytes) => zlib.inflateSync(bytes),
   };
-  const brotli: Bare = {
-    encode: (bytes) => zlib.brotliCompressSync(bytes, { params: { [BROTLI_PARAM_QUALITY]: 5 } }),
+  const brotli = (quality: number): Bare => ({
+    encode: (bytes) =>
+      zlib.brotliCompressSync(bytes, { params: { [BROTLI_PARAM_QUALITY]: quality } }),
     decode: (bytes) => zlib.brotliDecompressSync(bytes),
-  };
+  });
   const level = 1;
   return [
     {
@@ -232,10 +294,13 @@ async function loadContenders(): Promise<Contender[]> {
     { name: "lz4 portable", codec: lz4CodecOver(undefined), bare: undefined },
     { name: "zstd 1", codec: await createZstdCodec({ level }), bare: zstd(1) },
     { name: "zstd 3", codec: await createZstdCodec({ level: 3 }), bare: zstd(3) },
+    { name: "zstd 9", codec: await createZstdCodec({ level: 9 }), bare: zstd(9) },
     { name: "zstd 3 in WASM", codec: await loadWasmZstd(3), bare: undefined },
     { name: "gzip 1", codec: await createGzipCodec({ level }), bare: gzip(1) },
     { name: "gzip 2", codec: await createGzipCodec({ level: 2 }), bare: gzip(2) },
+    { name: "gzip 6", codec: await createGzipCodec({ level: 6 }), bare: gzip(6) },
     { name: "deflate 2", codec: await createDeflateCodec({ level: 2 }), bare: deflate },
-    { name: "brotli 5", codec: await createBrotliCodec({ level: 5 }), bare: brotli },
+    { name: "brotli 1", codec: await createBrotliCodec({ level: 1 }), bare: brotli(1) },
+    { name: "brotli 5", codec: await createBrotliCodec({ level: 5 }), bare: brotli(5) },
   ];
 }

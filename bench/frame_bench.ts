@@ -6,16 +6,17 @@
  */
 
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { nativeCrc32 } from "../codecs/_native_crc32.ts";
 import { crc32, useNativeCrc32 } from "../src/entry/checksum.ts";
 import { bytesOf, viewBinary } from "../src/entry/dtype.ts";
 import { decodeFrame, encodeFrame } from "../src/entry/frame.ts";
+import type { Goal } from "./suite/figure.ts";
+import { record } from "./suite/record.ts";
+import { scaled } from "./suite/scale.ts";
+import { takeTurns } from "./suite/take_turns.ts";
 
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
-
-const ROUNDS = values.quick ? 5 : 300;
-const CALLS = values.quick ? 200 : 1000;
+const CALLS = 500;
+const SECONDS = scaled(0.1, 5);
 
 if (nativeCrc32 !== undefined) useNativeCrc32(nativeCrc32);
 
@@ -60,32 +61,44 @@ const cases: readonly [name: string, call: (turn: number) => void][] = [
   }],
 ];
 
-// The cases take turns in short rounds, and the fastest round counts: on a busy machine it is the one that was let alone.
-const best = cases.map(() => Infinity);
-for (let round = 0; round < ROUNDS; round++) {
-  for (const [at, [, call]] of cases.entries()) {
-    const start = performance.now();
-    for (let turn = 0; turn < CALLS; turn++) call(turn);
-    const microseconds = (performance.now() - start) * 1000 / CALLS;
-    best[at] = Math.min(best[at] as number, microseconds);
-  }
-}
-
-for (const [at, [name]] of cases.entries()) {
-  console.log(`${name.padEnd(38)} ${format(best[at])} µs`);
-}
-const [, copy = NaN, crc = NaN, encode = NaN, , decode = NaN] = best;
-console.log(`encode and decode together             ${format(encode + decode)} µs, goal 3`);
-console.log(`the same without the copy              ${format(encode + decode - copy)} µs, goal 1`);
-console.log(
-  `the same without copy and CRC-32       ${format(encode + decode - copy - 2 * crc)} µs`,
+const turns = await takeTurns(
+  cases.map(([name, call]) => ({
+    name,
+    operations: CALLS,
+    run: () => {
+      for (let turn = 0; turn < CALLS; turn++) call(turn);
+    },
+  })),
+  { seconds: SECONDS },
 );
+
+const GROUP = "frame, a vector of 6 KB";
+for (const [name] of cases) {
+  const { us, spread, samples } = turns.get(name)!;
+  tell(name, us, { spread, samples });
+}
+const of = (name: string): number => turns.get(name)!.us;
+const both = of("encodeFrame") + of("decodeFrame and view as Float32Array");
+tell("encode and decode", both, { goal: { of: "value", atMost: 3 } });
+tell("encode and decode, less the copy", both - of("copy into new memory"), {
+  goal: { of: "value", atMost: 1 },
+});
+tell(
+  "encode and decode, less the copy and CRC-32",
+  both - of("copy into new memory") - 2 * of("CRC-32"),
+);
+
+function tell(
+  subject: string,
+  value: number,
+  more: { readonly spread?: number; readonly samples?: number; readonly goal?: Goal } = {},
+): void {
+  record({ group: GROUP, subject, metric: "time", unit: "us", value, ...more });
+  const goal = more.goal === undefined ? "" : `, goal ${more.goal.atMost}`;
+  console.log(`${subject.padEnd(44)} ${value.toFixed(2).padStart(6)} µs${goal}`);
+}
 
 const parsed = decodeFrame(frame).payload;
 const view = viewBinary(parsed.dtype, parsed.bytes) as Float32Array;
 console.log(`the vector is a view of the frame: ${view.buffer === frame.buffer}`);
 if (view.buffer !== frame.buffer || sink === 0.5) process.exitCode = 1;
-
-function format(microseconds = NaN): string {
-  return microseconds.toFixed(2).padStart(6);
-}
