@@ -1,8 +1,8 @@
 import type { CacheEntry } from "../src/entry/entry.ts";
-import { encodeFrame, type Payload } from "../src/entry/frame.ts";
 import { latestHonest } from "../src/entry/version.ts";
 import type { Clock, OperationOptions, VersionedOutcome } from "../src/types.ts";
 import { batches } from "./_batches.ts";
+import { encodeMark, MARK_MS } from "./_delete_mark.ts";
 import type { FrameReader } from "./_frames.ts";
 
 /** One record for the script of `_newest_script.ts`. */
@@ -37,17 +37,6 @@ export interface VersionedWritesOptions<Call> {
     call: Call,
   ) => Promise<(Uint8Array | undefined)[]>;
 }
-
-/** How long the mark of a delete is kept: longer than a load or promotion that began before it may take. */
-const MARK_MS = 300_000;
-
-const NO_VALUE: Payload = {
-  bytes: new Uint8Array(0),
-  rawLength: 0,
-  serializer: 0,
-  codec: 0,
-  dtype: 1,
-};
 
 /** Stores what is newer than what a server has, and marks of deletes. */
 export class VersionedWrites<Call extends OperationOptions> {
@@ -96,10 +85,9 @@ export class VersionedWrites<Call extends OperationOptions> {
 }
 
 function markOf(key: string, version: number, latest: string): VersionedRecord {
-  const metadata = { createdAt: 0, expiresAt: 0, staleUntil: 0, version, tags: [] };
   return {
     key,
-    frame: encodeFrame(key, metadata, NO_VALUE),
+    frame: encodeMark(key, version, 0),
     args: [String(version), latest, String(MARK_MS)],
   };
 }

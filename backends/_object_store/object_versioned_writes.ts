@@ -1,0 +1,132 @@
+import type { CacheEntry } from "../../src/entry/entry.ts";
+import { latestHonest } from "../../src/entry/version.ts";
+import { CacheError } from "../../src/errors.ts";
+import type { Clock, VersionedOutcome } from "../../src/types.ts";
+import { encodeMark, MARK_MS } from "../_delete_mark.ts";
+import type { Conditions } from "./conditions.ts";
+import { encodeStanding, type Standing } from "./object_metadata.ts";
+import type { ObjectCondition, ObjectStore } from "./object_store.ts";
+import type { FoundRecord, Records } from "./records.ts";
+import type { Requests } from "./requests.ts";
+
+/** What versioned writes need. */
+export interface ObjectVersionedWritesParts {
+  /** The one source of time. */
+  readonly clock: Clock;
+  /** The store. */
+  readonly store: ObjectStore;
+  /** Sends requests. */
+  readonly requests: Requests;
+  /** Looks at what is there. */
+  readonly records: Records;
+}
+
+/** Frames up to this size are sent before anything is known of the object, in the hope that there is none. */
+const HOPEFUL_BYTES = 65_536;
+
+/** Turns after which a store that always has another object by then is given up. */
+const MAX_TURNS = 64;
+
+interface Record extends Standing {
+  readonly frame: Uint8Array;
+}
+
+/** What a write did, and whether it replaced a live entry. */
+interface Written {
+  readonly isOutdated: boolean;
+  readonly wasLive: boolean;
+}
+
+/**
+ * The newest version of a key wins: each write names the object that it may
+ * replace, and is made again, with another look, when there is another by then
+ * (optimistic concurrency control; Kung and Robinson, 1981).
+ */
+export class ObjectVersionedWrites {
+  readonly #parts: ObjectVersionedWritesParts;
+
+  constructor(parts: ObjectVersionedWritesParts) {
+    this.#parts = parts;
+  }
+
+  /** Stores an entry unless a newer one is there. */
+  async set(
+    name: string,
+    entry: CacheEntry,
+    conditions: Conditions,
+    signal: AbortSignal | undefined,
+  ): Promise<VersionedOutcome> {
+    const { key, expiresAt, staleUntil, version } = entry;
+    // One that is over leaves no older one behind.
+    const isOver = staleUntil <= this.#parts.clock.now();
+    const record = isOver
+      ? this.#mark(key, version)
+      : { expiresAt, staleUntil, version, frame: await entry.encode() };
+    const { isOutdated } = await this.#write(name, record, conditions, signal);
+    return isOutdated ? "outdated" : "stored";
+  }
+
+  /** Marks a key as deleted unless a newer entry is there. @returns whether it removed a live one. */
+  async delete(
+    name: string,
+    key: string,
+    version: number,
+    conditions: Conditions,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { isOutdated, wasLive } = await this.#write(
+      name,
+      this.#mark(key, version),
+      conditions,
+      signal,
+    );
+    return !isOutdated && wasLive;
+  }
+
+  #mark(key: string, version: number): Record {
+    const staleUntil = this.#parts.clock.now() + MARK_MS;
+    return { expiresAt: 0, staleUntil, version, frame: encodeMark(key, version, staleUntil) };
+  }
+
+  async #write(
+    name: string,
+    record: Record,
+    conditions: Conditions,
+    signal: AbortSignal | undefined,
+  ): Promise<Written> {
+    const { store, requests, records } = this.#parts;
+    const metadata = encodeStanding(record);
+    let attempts = 0;
+    const put = (condition: ObjectCondition): Promise<string | "conflict"> =>
+      requests.write(signal, (own) => {
+        attempts++;
+        return store.put(name, record.frame, { signal: own, metadata, condition });
+      });
+    const isHopeful = record.expiresAt > 0 && record.frame.length <= HOPEFUL_BYTES;
+    if (isHopeful && await put("absent") !== "conflict") {
+      return { isOutdated: false, wasLive: false };
+    }
+    let wasLive = false;
+    for (let turn = 0; turn < MAX_TURNS; turn++) {
+      const held = await records.look(name, signal);
+      // An attempt whose answer was lost may be what stands there: then it is done.
+      if (attempts > 1 && held?.info.metadata === metadata) return { isOutdated: false, wasLive };
+      if (this.#stays(held, record)) return { isOutdated: true, wasLive: false };
+      wasLive = (held?.standing?.expiresAt ?? 0) > this.#parts.clock.now();
+      attempts = 0;
+      const condition = held === undefined ? "absent" : { tag: conditions.tag(held.info.tag) };
+      if (await put(condition) !== "conflict") return { isOutdated: false, wasLive };
+    }
+    throw new CacheError("unavailable", `Cannot write to ${store.label}: others always write first`);
+  }
+
+  /** Whether what is there is newer. What claims a version from a later time than any honest clock's has none. */
+  #stays(held: FoundRecord | undefined, { version }: Record): boolean {
+    const standing = held?.standing;
+    if (standing === undefined) return false;
+    const now = this.#parts.clock.now();
+    const isMark = standing.expiresAt === 0;
+    if ((isMark && standing.staleUntil <= now) || standing.version > latestHonest(now)) return false;
+    return standing.version > version || (standing.version === version && isMark);
+  }
+}
