@@ -31,6 +31,9 @@ export const BUILTIN_BACKENDS: Readonly<Record<string, Builtin<BackendFactory>>>
   upstash: {
     load: async () => (await import("../backends/upstash.ts")).createUpstashBackend,
   },
+  s3: {
+    load: async () => (await import("../backends/s3.ts")).createS3Backend,
+  },
   sharded: {
     load: async () => (await import("../backends/sharded.ts")).createShardedBackend,
   },

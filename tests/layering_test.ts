@@ -51,6 +51,7 @@ const samples: readonly Sample[] = [
     kept: {
       "backends/a.ts": `import "./a/b.ts"; import "../src/x.ts"; import "node:fs"; import "redis";`,
       "backends/a/b.ts": `import "./c.ts"; import "../_shared.ts"; import "../../src/x.ts";`,
+      "backends/d.ts": `import "./_shared/e.ts";`,
     },
   },
   {

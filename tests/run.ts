@@ -14,7 +14,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { findRuntime, RUNTIME_NAMES, type RuntimeName } from "./run/runtimes.ts";
-import { needsServer, provideServers } from "./run/servers.ts";
+import { needsServer, provideServers, type SharedServers, startShared } from "./run/servers.ts";
 import { runCommand } from "./run/spawn.ts";
 import { runSuite, type SuiteResult } from "./run/suite.ts";
 
@@ -42,7 +42,8 @@ const found = globSync("tests/**/*_test.ts")
   .filter((file) => wanted.length === 0 || wanted.some((text) => file.includes(text)))
   .sort();
 const served = found.filter(needsServer);
-const trouble = values.embedded || served.length === 0 ? undefined : await provideServers();
+let shared: SharedServers | undefined;
+const trouble = values.embedded || served.length === 0 ? undefined : await bringServers();
 const leftOut = values.embedded || trouble !== undefined ? served : [];
 const files = found.filter((file) => !leftOut.includes(file));
 
@@ -65,13 +66,17 @@ if (found.length === 0) {
   const install = await runCommand([process.execPath, "install", "--quiet"]);
   if (install.code !== 0) console.log(`deno install failed\n${install.output.trim()}\n`);
   const counts = new Map<RuntimeName, number>();
-  // All at once: Bun runs its files one after another and would leave cores idle.
-  await Promise.all(runtimes.map(async (name) => {
-    const result = await runOn(name);
-    counts.set(name, result.passed + result.failures.length);
-    passed += result.passed;
-    failed += result.failures.length;
-  }));
+  try {
+    // All at once: Bun runs its files one after another and would leave cores idle.
+    await Promise.all(runtimes.map(async (name) => {
+      const result = await runOn(name);
+      counts.set(name, result.passed + result.failures.length);
+      passed += result.passed;
+      failed += result.failures.length;
+    }));
+  } finally {
+    await shared?.stop();
+  }
   if (new Set(counts.values()).size > 1) {
     const list = [...counts].map(([name, count]) => `${count} on ${name}`).join(", ");
     console.log(`The runtimes did not run the same number of tests: ${list}\n`);
@@ -80,6 +85,18 @@ if (found.length === 0) {
 
 console.log(`${passed} passed, ${failed} failed`);
 if (failed > 0) process.exitCode = 1;
+
+/** @returns why the servers cannot be had. */
+async function bringServers(): Promise<string | undefined> {
+  const missing = await provideServers(served);
+  if (missing !== undefined) return missing;
+  try {
+    shared = await startShared(served);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
 
 async function runOn(name: RuntimeName): Promise<SuiteResult> {
   try {

@@ -1,4 +1,5 @@
 import type { KeyLanes } from "./key_lanes.ts";
+import { liveEntries } from "./live_entries.ts";
 import type { Standing } from "./object_metadata.ts";
 import type { ObjectStore } from "./object_store.ts";
 import type { Records } from "./records.ts";
@@ -38,12 +39,7 @@ export async function clearEntries(
       const batch = page.slice(at, at + store.maxDeletes);
       await lanes.run(batch.map(({ key }) => key), async () => {
         signal?.throwIfAborted();
-        const live = await Promise.all(batch.map(async ({ name, info }) => {
-          const held = info === undefined
-            ? await records.look(name, signal)
-            : await records.found(name, info, signal);
-          return isLive(held?.standing);
-        }));
+        const live = await liveEntries(batch, records, isLive, signal);
         const failed = await records.removeMany(batch.map(({ name }) => name), signal);
         for (const [index, { name, key }] of batch.entries()) {
           const error = failed.get(name);

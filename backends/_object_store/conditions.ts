@@ -43,8 +43,10 @@ export async function probeConditions(
 ): Promise<Conditions | undefined> {
   const name = names.probe();
   const put = (bytes: Uint8Array, condition: "absent" | { tag: string }) =>
-    requests.write(signal, (own) =>
-      store.put(name, bytes, { signal: own, metadata: "probe", condition }));
+    requests.write(
+      signal,
+      (own) => store.put(name, bytes, { signal: own, metadata: "probe", condition }),
+    );
   try {
     const first = await put(FIRST, "absent");
     // The first attempt may have come through though its answer was lost.
@@ -56,8 +58,10 @@ export async function probeConditions(
     if (await put(SECOND, { tag: NO_TAG }) !== "conflict") return undefined;
     for (const tag of [AS_TOLD, BARE]) {
       if (await put(THIRD, { tag: tag(told) }) === "conflict") continue;
-      const deleted = await requests.write(signal, (own) =>
-        store.delete(name, { signal: own, tag: NO_TAG }));
+      const deleted = await requests.write(
+        signal,
+        (own) => store.delete(name, { signal: own, tag: NO_TAG }),
+      );
       return { tag, onDelete: deleted === "conflict" };
     }
     return undefined;

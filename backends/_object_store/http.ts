@@ -19,7 +19,10 @@ export async function send(fetch: Fetch, url: string, init: RequestInit): Promis
  *
  * @throws {StoreError} `"truncated"` when it ends early.
  */
-export async function readBytes(response: Response, signal: AbortSignal | null | undefined): Promise<Uint8Array> {
+export async function readBytes(
+  response: Response,
+  signal: AbortSignal | null | undefined,
+): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     bytes = new Uint8Array(await response.arrayBuffer());
@@ -33,7 +36,10 @@ export async function readBytes(response: Response, signal: AbortSignal | null |
 }
 
 /** The text of an answer that is not large. */
-export async function readText(response: Response, signal: AbortSignal | null | undefined): Promise<string> {
+export async function readText(
+  response: Response,
+  signal: AbortSignal | null | undefined,
+): Promise<string> {
   return new TextDecoder().decode(await readBytes(response, signal));
 }
 

@@ -183,7 +183,12 @@ class ObjectLock implements Lock {
   ): Promise<string | undefined> {
     const { store, requests, records } = this.#parts;
     const bytes = encoder.encode(
-      JSON.stringify({ token, fence: this.fence, leaseMs: this.#leaseMs, turn: crypto.randomUUID() }),
+      JSON.stringify({
+        token,
+        fence: this.fence,
+        leaseMs: this.#leaseMs,
+        turn: crypto.randomUUID(),
+      }),
     );
     let attempts = 0;
     const put = await requests.write(signal, (own) => {

@@ -1,8 +1,7 @@
 import { show } from "../../src/config.ts";
 import type { LockProvider, LockProviderSource } from "../../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../../src/entry/entry.ts";
-import { decodeFrameHeader } from "../../src/entry/frame.ts";
-import { CacheError, isCacheError } from "../../src/errors.ts";
+import { CacheError } from "../../src/errors.ts";
 import type {
   BackendContext,
   BackendStats,
@@ -10,24 +9,25 @@ import type {
   OperationOptions,
   VersionedOutcome,
 } from "../../src/types.ts";
-import { abortable } from "../_abortable.ts";
 import type { Random } from "../_back_off.ts";
 import { FrameReader } from "../_frames.ts";
-import { Running } from "../_running.ts";
 import { clearEntries } from "./clear_entries.ts";
 import { ConditionsOfStore } from "./conditions_of_store.ts";
-import { KeyLanes } from "./key_lanes.ts";
+import { deleteEntries } from "./delete_entries.ts";
+import { liveEntries } from "./live_entries.ts";
 import { ObjectLocks } from "./object_locks.ts";
 import { encodeStanding } from "./object_metadata.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { ObjectVersionedWrites } from "./object_versioned_writes.ts";
+import { Operations } from "./operations.ts";
 import { purgeExpired, type PurgeOptions } from "./purge_expired.ts";
 import { Records } from "./records.ts";
 import { Requests } from "./requests.ts";
 import type { ObjectStoreSettings } from "./settings.ts";
 import { settleAll } from "./settle_all.ts";
 import { StoreError } from "./store_error.ts";
-import { storeFailure } from "./store_failure.ts";
+import { Sweeper } from "./sweeper.ts";
+import { versionedMethods } from "./versioned_methods.ts";
 import { walkEntries } from "./walk.ts";
 
 /** What a backend over a store of objects is made of. */
@@ -78,11 +78,10 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
   readonly #requests: Requests;
   readonly #records: Records;
   readonly #frames: FrameReader;
-  readonly #lanes = new KeyLanes();
-  readonly #running: Running;
+  readonly #operations: Operations;
   readonly #conditions: ConditionsOfStore;
-  readonly #versioned: ObjectVersionedWrites;
-  #expirations = 0;
+  readonly #sweeper: Sweeper;
+  #purged = 0;
   #closing: Promise<void> | undefined;
 
   /** Creates a backend, without sending anything. */
@@ -96,22 +95,43 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
     this.#requests = new Requests({ ...settings, clock, random });
     this.#records = new Records({ store, names, requests: this.#requests });
     this.#frames = new FrameReader(name, context);
-    this.#running = new Running(name);
+    this.#operations = new Operations(name, store);
     const parts = { store, names, requests: this.#requests, records: this.#records };
-    this.#versioned = new ObjectVersionedWrites({ ...parts, clock });
-    this.#conditions = new ConditionsOfStore({ ...parts, context, settings, onNone: () => {
-      delete this.setNewest;
-      delete this.deleteUpTo;
-    } });
+    this.#conditions = new ConditionsOfStore({
+      ...parts,
+      context,
+      settings,
+      onNone: () => {
+        delete this.setNewest;
+        delete this.deleteUpTo;
+      },
+    });
+    this.#sweeper = new Sweeper({
+      records: this.#records,
+      conditions: this.#conditions,
+      context,
+      grace: settings.expiryGrace,
+      run: (key, operate) => this.#operations.write("purge", [key], undefined, operate),
+    });
     if (settings.conditionalWrites !== false) {
-      this.setNewest = this.#setNewest;
-      this.deleteUpTo = this.#deleteUpTo;
+      const versioned = versionedMethods({
+        versioned: new ObjectVersionedWrites({ ...parts, clock }),
+        conditions: this.#conditions,
+        names,
+        plain: this,
+        find: (verb, options, operate) => this.#operations.do(verb, undefined, options, operate),
+        write: (verb, key, options, operate) =>
+          this.#operations.write(verb, [key], options, operate),
+        fail: (verb, failures) => this.#operations.throwFor(verb, failures),
+      });
+      this.setNewest = versioned.setNewest;
+      this.deleteUpTo = versioned.deleteUpTo;
     }
   }
 
   /** Reads one entry. */
   get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined> {
-    return this.#do("read from", key, options, () => this.#get(key, options?.signal));
+    return this.#operations.do("read from", key, options, () => this.#get(key, options?.signal));
   }
 
   /** Reads many at once, as many as `maxRequests` allows. */
@@ -135,7 +155,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
     if (entry.key !== key) {
       throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
     }
-    await this.#write("write to", [key], options, async (signal) => {
+    await this.#operations.write("write to", [key], options, async (signal) => {
       const name = await this.#settings.names.entry(key);
       const frame = await entry.encode();
       // One that is over leaves no older one behind.
@@ -159,13 +179,16 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       (entry) => this.set(entry.key, entry, options),
       options?.signal,
     );
-    this.#throwFor("write to", failed.map(({ item, error }) => ({ key: item.key, error })));
+    this.#operations.throwFor(
+      "write to",
+      failed.map(({ item, error }) => ({ key: item.key, error })),
+    );
     return entries.map(() => true);
   }
 
   /** Removes one entry. */
   delete(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#write("delete from", [key], options, async (signal) => {
+    return this.#operations.write("delete from", [key], options, async (signal) => {
       const name = await this.#settings.names.entry(key);
       const held = await this.#records.look(name, signal);
       if (held === undefined) return false;
@@ -178,31 +201,23 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
   /** Removes many, in as few requests as the store allows. */
   deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number> {
     const distinct = [...new Set(keys)];
-    return this.#write("delete from", distinct, options, async (signal) => {
-      const found = await Promise.all(distinct.map(async (key) => {
-        const name = await this.#settings.names.entry(key);
-        return { key, name, held: await this.#records.look(name, signal) };
-      }));
-      const present = found.filter(({ held }) => held !== undefined);
-      let removed = 0;
-      const failures: { key: string; error: unknown }[] = [];
-      for (let at = 0; at < present.length; at += this.#store.maxDeletes) {
-        const batch = present.slice(at, at + this.#store.maxDeletes);
-        const failed = await this.#records.removeMany(batch.map(({ name }) => name), signal);
-        for (const { key, name, held } of batch) {
-          const error = failed.get(name);
-          if (error !== undefined) failures.push({ key, error });
-          else if (this.#isLive(held?.standing)) removed++;
-        }
-      }
-      this.#throwFor("delete from", failures);
-      return removed;
-    });
+    return this.#operations.write("delete from", distinct, options, (signal) =>
+      deleteEntries(
+        {
+          records: this.#records,
+          names: this.#settings.names,
+          store: this.#store,
+          isLive: (standing) => this.#isLive(standing),
+          fail: (failures) => this.#operations.throwFor("delete from", failures),
+        },
+        distinct,
+        signal,
+      ));
   }
 
   /** Tells whether a read would hit, by a HEAD. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#do("read from", key, options, async () => {
+    return this.#operations.do("read from", key, options, async () => {
       const name = await this.#settings.names.entry(key);
       const held = await this.#records.look(name, options?.signal);
       return this.#isLive(held?.standing);
@@ -215,37 +230,32 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
    * @throws {CacheError} whose `keys` says which could not be removed, when all others are.
    */
   clear(pattern?: string, options?: OperationOptions): Promise<number> {
-    return this.#do("clear", undefined, options, () =>
+    return this.#operations.do("clear", undefined, options, () =>
       clearEntries({
         pages: this.#pages(pattern, options?.signal),
         records: this.#records,
-        lanes: this.#lanes,
+        lanes: this.#operations.lanes,
         store: this.#store,
         isLive: (standing) => this.#isLive(standing),
-        fail: (failures) => this.#throwFor("clear", failures),
+        fail: (failures) => this.#operations.throwFor("clear", failures),
       }, options?.signal));
   }
 
   /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
-    this.#running.begin(options);
+    this.#operations.begin(options);
     const signal = options?.signal;
     try {
       for await (const page of this.#pages(pattern, signal)) {
-        const found = await Promise.all(page.map(async ({ name, key, info }) => {
-          const held = info === undefined
-            ? await this.#records.look(name, signal)
-            : await this.#records.found(name, info, signal);
-          return this.#isLive(held?.standing) ? key : undefined;
-        }));
-        for (const key of found) {
-          if (key === undefined) continue;
+        const live = await liveEntries(page, this.#records, (held) => this.#isLive(held), signal);
+        for (const [at, { key }] of page.entries()) {
+          if (live[at] !== true) continue;
           yield key;
-          this.#running.begin(options);
+          this.#operations.begin(options);
         }
       }
     } catch (error) {
-      throw this.#failure("list keys of", undefined, error, signal);
+      throw this.#operations.failure("list keys of", undefined, error, signal);
     }
   }
 
@@ -256,27 +266,30 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
    * @returns how many entries it removed.
    */
   purgeExpired(options: PurgeOptions = {}): Promise<number> {
-    return this.#do("purge", undefined, options, () =>
+    return this.#operations.do("purge", undefined, options, () =>
       purgeExpired({
         pages: this.#pages(undefined, options.signal),
         records: this.#records,
         requests: this.#requests,
-        lanes: this.#lanes,
+        lanes: this.#operations.lanes,
         store: this.#store,
         names: this.#settings.names,
         conditions: this.#conditions.known,
         clock: this.#context.clock,
         grace: this.#settings.expiryGrace,
-        count: (removed) => void (this.#expirations += removed),
-        fail: (failures) => this.#throwFor("purge", failures),
+        count: (removed) => void (this.#purged += removed),
+        fail: (failures) => this.#operations.throwFor("purge", failures),
       }, options));
   }
 
   /** Reports what is known here; stores do not count what is under a prefix. */
   // deno-lint-ignore require-await -- rejects instead of throwing
   async getStats(): Promise<BackendStats> {
-    this.#running.begin(undefined);
-    return { corruptions: this.#frames.corruptions, expirations: this.#expirations };
+    this.#operations.begin(undefined);
+    return {
+      corruptions: this.#frames.corruptions,
+      expirations: this.#purged + this.#sweeper.swept,
+    };
   }
 
   /**
@@ -285,7 +298,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
    * ignores conditions on writes.
    */
   createLockProvider(): LockProvider {
-    this.#running.begin(undefined);
+    this.#operations.begin(undefined);
     return new ObjectLocks({
       name: this.name,
       clock: this.#context.clock,
@@ -294,13 +307,13 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       requests: this.#requests,
       records: this.#records,
       conditions: (signal) => this.#conditions.find(signal),
-      run: (options, operate) => this.#running.run(options, operate),
+      run: (options, operate) => this.#operations.run(options, operate),
     });
   }
 
   /** Waits up to five seconds for what is under way. */
   close(): Promise<void> {
-    this.#closing ??= this.#running.close(this.#context.clock).then(() => this.#store.close?.());
+    this.#closing ??= this.#operations.close(this.#context.clock).then(() => this.#store.close?.());
     return this.#closing;
   }
 
@@ -311,7 +324,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       const stored = await this.#records.read(name, signal);
       if (stored === undefined) return undefined;
       const entry = this.#frames.entry(key, stored.bytes);
-      if (entry === undefined) this.#sweep(key, name, stored.bytes, stored.tag);
+      if (entry === undefined) this.#sweeper.sweep(key, name, stored);
       return entry;
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== "truncated") throw error;
@@ -321,76 +334,10 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
     }
   }
 
-  /** Removes an object that was found to be over, in the background. */
-  #sweep(key: string, name: string, bytes: Uint8Array, tag: string): void {
-    const isOver = (staleUntil: number): boolean =>
-      staleUntil + this.#settings.expiryGrace <= this.#context.clock.now();
-    try {
-      if (!isOver(decodeFrameHeader(bytes).staleUntil)) return;
-    } catch (error) {
-      if (isCacheError(error)) return;
-      throw error;
-    }
-    this.#write("purge", [key], undefined, async () => {
-      if (this.#conditions.known?.onDelete === true) {
-        if (!await this.#records.remove(name, undefined, tag)) return;
-      } else {
-        const held = await this.#records.look(name, undefined);
-        if (held?.standing === undefined || !isOver(held.standing.staleUntil)) return;
-        await this.#records.remove(name, undefined);
-      }
-      this.#expirations++;
-    }).catch((error) => {
-      if (!isCacheError(error, "closed")) this.#context.report({ kind: "error", key, error });
-    });
-  }
-
-  async #setNewest(
-    entries: readonly CacheEntry[],
-    options?: OperationOptions,
-  ): Promise<VersionedOutcome[]> {
-    const signal = options?.signal;
-    const conditions = await this.#do(
-      "write to",
-      undefined,
-      options,
-      () => this.#conditions.find(signal),
-    );
-    if (conditions === undefined) {
-      return (await this.setMany(entries, options)).map(() => "stored");
-    }
-    const { values, failed } = await settleAll(entries, (entry) =>
-      this.#write("write to", [entry.key], options, async (own) => {
-        const name = await this.#settings.names.entry(entry.key);
-        return await this.#versioned.set(name, entry, conditions, own);
-      }), signal);
-    this.#throwFor("write to", failed.map(({ item, error }) => ({ key: item.key, error })));
-    return entries.map((entry) => values.get(entry) as VersionedOutcome);
-  }
-
-  async #deleteUpTo(
-    keys: readonly string[],
-    version: number,
-    options?: OperationOptions,
-  ): Promise<number> {
-    const signal = options?.signal;
-    const conditions = await this.#do(
-      "delete from",
-      undefined,
-      options,
-      () => this.#conditions.find(signal),
-    );
-    if (conditions === undefined) return await this.deleteMany(keys, options);
-    const { values, failed } = await settleAll([...new Set(keys)], (key) =>
-      this.#write("delete from", [key], options, async (own) => {
-        const name = await this.#settings.names.entry(key);
-        return await this.#versioned.delete(name, key, version, conditions, own);
-      }), signal);
-    this.#throwFor("delete from", failed.map(({ item, error }) => ({ key: item, error })));
-    return [...values.values()].filter(Boolean).length;
-  }
-
-  #pages(pattern: string | undefined, signal: AbortSignal | undefined): ReturnType<typeof walkEntries> {
+  #pages(
+    pattern: string | undefined,
+    signal: AbortSignal | undefined,
+  ): ReturnType<typeof walkEntries> {
     const { names } = this.#settings;
     const parts = { store: this.#store, names, requests: this.#requests, records: this.#records };
     return walkEntries(parts, names.scan(pattern), signal);
@@ -398,68 +345,5 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
 
   #isLive(standing: { readonly expiresAt: number } | undefined): boolean {
     return standing !== undefined && standing.expiresAt > this.#context.clock.now();
-  }
-
-  /** Runs an operation, and makes named errors of what comes of it. */
-  #do<T>(
-    verb: string,
-    key: string | undefined,
-    options: OperationOptions | undefined,
-    operate: () => Promise<T>,
-  ): Promise<T> {
-    return this.#running.run(options, async () => {
-      try {
-        return await operate();
-      } catch (error) {
-        throw this.#failure(verb, key, error, options?.signal);
-      }
-    });
-  }
-
-  /** Runs an operation that changes keys, after those that came before it. */
-  #write<T>(
-    verb: string,
-    keys: readonly string[],
-    options: OperationOptions | undefined,
-    operate: (signal: AbortSignal | undefined) => Promise<T>,
-  ): Promise<T> {
-    const signal = options?.signal;
-    const key = keys.length === 1 ? keys[0] : undefined;
-    return this.#do(verb, key, options, () =>
-      abortable(
-        this.#lanes.run(keys, () => {
-          signal?.throwIfAborted();
-          return operate(signal);
-        }),
-        signal,
-      ));
-  }
-
-  #failure(
-    verb: string,
-    key: string | undefined,
-    error: unknown,
-    signal: AbortSignal | undefined,
-  ): unknown {
-    if (error instanceof TypeError || error instanceof RangeError) return error;
-    if (signal?.aborted === true) return signal.reason;
-    const action = `Cannot ${verb} ${this.#store.label}`;
-    return storeFailure(error, this.#store, { backend: this.name, action, key });
-  }
-
-  /** Throws one error for those keys for which something failed. */
-  #throwFor(verb: string, failures: readonly { key: string; error: unknown }[]): void {
-    if (failures.length === 0) return;
-    const { code, message, cause } = this.#failure(
-      verb,
-      undefined,
-      failures[0]!.error,
-      undefined,
-    ) as CacheError;
-    throw new CacheError(code ?? "backend", `${message}: so for ${failures.length} of the keys`, {
-      backend: this.name,
-      keys: failures.map(({ key }) => key),
-      cause,
-    });
   }
 }

@@ -117,7 +117,10 @@ export class ObjectVersionedWrites {
       const condition = held === undefined ? "absent" : { tag: conditions.tag(held.info.tag) };
       if (await put(condition) !== "conflict") return { isOutdated: false, wasLive };
     }
-    throw new CacheError("unavailable", `Cannot write to ${store.label}: others always write first`);
+    throw new CacheError(
+      "unavailable",
+      `Cannot write to ${store.label}: others always write first`,
+    );
   }
 
   /** Whether what is there is newer. What claims a version from a later time than any honest clock's has none. */
@@ -126,7 +129,9 @@ export class ObjectVersionedWrites {
     if (standing === undefined) return false;
     const now = this.#parts.clock.now();
     const isMark = standing.expiresAt === 0;
-    if ((isMark && standing.staleUntil <= now) || standing.version > latestHonest(now)) return false;
+    if ((isMark && standing.staleUntil <= now) || standing.version > latestHonest(now)) {
+      return false;
+    }
     return standing.version > version || (standing.version === version && isMark);
   }
 }

@@ -125,10 +125,14 @@ function waited(clock: Clock, delay: number, signal: AbortSignal | undefined): P
       cancel();
       reject(signal?.reason);
     };
-    const cancel = clock.schedule(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, delay, true);
+    const cancel = clock.schedule(
+      () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      },
+      delay,
+      true,
+    );
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -74,3 +74,12 @@ export function storeFailure(
   const message = `${action}: ${reason(store.place)}${hint}`;
   return new CacheError(code, message, { backend, key, cause: error });
 }
+
+/** A failure that several keys of a call share. */
+export function failureOfKeys(
+  { code, message, backend, cause }: CacheError,
+  keys: readonly string[],
+): CacheError {
+  const count = keys.length === 1 ? "1 key" : `${keys.length} keys`;
+  return new CacheError(code, `${message}: so for ${count}`, { backend, keys, cause });
+}

@@ -1,5 +1,13 @@
 import { METADATA_NAME } from "../_object_store/object_metadata.ts";
-import { dateOf, dropBody, type Fetch, readBytes, readText, retryAfterOf, send } from "../_object_store/http.ts";
+import {
+  dateOf,
+  dropBody,
+  type Fetch,
+  readBytes,
+  readText,
+  retryAfterOf,
+  send,
+} from "../_object_store/http.ts";
 import type {
   DeleteOptions,
   ListOptions,
@@ -87,7 +95,9 @@ export class S3FetchStore implements ObjectStore {
     }
     if (response.status !== 404) throw s3Error(await answerOf(response, signal));
     // Its answer has no body, and does not tell a missing object from a missing bucket.
-    if (!this.#isBucketKnown) await dropResponse(this.#read(name, signal, { offset: 0, length: 1 }));
+    if (!this.#isBucketKnown) {
+      await dropResponse(this.#read(name, signal, { offset: 0, length: 1 }));
+    }
     return undefined;
   }
 
@@ -131,7 +141,13 @@ export class S3FetchStore implements ObjectStore {
       "x-amz-checksum-sha256": await sha256(body),
       "x-amz-sdk-checksum-algorithm": "SHA256",
     };
-    const response = await this.request({ method: "POST", query: "delete=", headers, body, signal });
+    const response = await this.request({
+      method: "POST",
+      query: "delete=",
+      headers,
+      body,
+      signal,
+    });
     if (!response.ok) {
       const error = s3Error(await answerOf(response, signal));
       if (error.kind !== "unsupported" && error.kind !== "rejected") throw error;
@@ -177,7 +193,13 @@ export class S3FetchStore implements ObjectStore {
   async upload(name: string, options: PutOptions): Promise<ObjectUpload> {
     const { metadata, condition, signal } = options;
     const headers = { [METADATA_HEADER]: metadata };
-    const response = await this.request({ method: "POST", name, query: "uploads=", headers, signal });
+    const response = await this.request({
+      method: "POST",
+      name,
+      query: "uploads=",
+      headers,
+      signal,
+    });
     if (!response.ok) throw s3Error(await answerOf(response, signal));
     const id = elementText(await readText(response, signal), "UploadId");
     if (id === undefined) throw new StoreError("foreign");

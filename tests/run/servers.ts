@@ -1,34 +1,91 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { AZURE_VARIABLE, findAzurite, startAzurite } from "../servers/azurite_server.ts";
+import { S3_VARIABLE, startCeph } from "../servers/ceph_server.ts";
 import { runCommand } from "./spawn.ts";
 
-/** What a test file imports when it needs a server. */
-const STARTER = /from "(?:\.\.?\/)+servers\/redis_server\.ts"/;
+/** A kind of server that tests need. */
+interface ServerKind {
+  /** The file of tests/servers that a test imports when it needs one. */
+  readonly starter: string;
+  /** The packages of Debian that bring it. */
+  readonly packages: readonly string[];
+  /** Commands that succeed when it is there. */
+  readonly programs: readonly (readonly [string, ...string[]])[];
+  /** Has something else than Debian bring it. */
+  readonly provide?: () => Promise<unknown>;
+  /** Starts one for all files, where that is dear, and says in a variable where it is. */
+  readonly shared?: () => Promise<{ variable: string; address: string; stop: () => Promise<void> }>;
+}
 
-/** The packages of Debian that bring the servers and the certificates of tests. */
-const PACKAGES = ["redis-server", "openssl"] as const;
+/** The test run's servers. */
+export interface SharedServers {
+  /** Ends them. */
+  stop(): Promise<void>;
+}
 
-/** Whether a test file starts a server of its own. */
+const KINDS: readonly ServerKind[] = [
+  {
+    starter: "redis_server",
+    packages: ["redis-server", "openssl"],
+    programs: [["redis-server", "--version"], ["openssl", "version"]],
+  },
+  {
+    starter: "s3_server",
+    packages: ["ceph-mon", "ceph-osd", "radosgw", "ceph-common"],
+    programs: [
+      ["ceph-mon", "--version"],
+      ["ceph-osd", "--version"],
+      ["radosgw", "--version"],
+      ["ceph", "--version"],
+    ],
+    shared: async () => {
+      const { endpoint, stop } = await startCeph();
+      return { variable: S3_VARIABLE, address: endpoint, stop };
+    },
+  },
+  {
+    starter: "azure_server",
+    packages: [],
+    programs: [],
+    provide: findAzurite,
+    shared: async () => {
+      const { url, stop } = await startAzurite();
+      return { variable: AZURE_VARIABLE, address: url, stop };
+    },
+  },
+];
+
+/** Whether a test file needs a server that is not part of this repository. */
 export function needsServer(file: string): boolean {
-  return STARTER.test(readFileSync(file, "utf8"));
+  return kindsOf([file]).length > 0;
 }
 
 /**
- * Has the system bring the servers that are missing.
+ * Has the system bring the servers that are missing for some test files.
  *
  * @returns why they are not there, `undefined` when they are.
  */
-export async function provideServers(): Promise<string | undefined> {
-  if (await hasAll()) return undefined;
-  if (process.getuid?.() !== 0) {
-    return `${PACKAGES.join(" and ")} are missing, and only root can install them`;
+export async function provideServers(files: readonly string[]): Promise<string | undefined> {
+  const kinds = kindsOf(files);
+  for (const { provide } of kinds) {
+    try {
+      await provide?.();
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
-  // The package would start a service of its own; the tests start theirs.
+  if (await hasAll(kinds)) return undefined;
+  const packages = kinds.flatMap(({ packages }) => packages);
+  if (process.getuid?.() !== 0) {
+    return `${packages.join(", ")} are missing, and only root can install them`;
+  }
+  // The packages would start services of their own; the tests start theirs.
   const env = { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
   for (
     const command of [
       ["apt-get", "update", "-qq"],
-      ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...PACKAGES],
+      ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages],
     ] as [string, ...string[]][]
   ) {
     const { code, trouble, output } = await runCommand(command, { env });
@@ -36,13 +93,43 @@ export async function provideServers(): Promise<string | undefined> {
       return `${command.join(" ")} ${trouble ?? `ended with ${code}`}\n${output.trim()}`;
     }
   }
-  return await hasAll() ? undefined : `${PACKAGES.join(" and ")} do not run here`;
+  return await hasAll(kinds) ? undefined : `${packages.join(", ")} do not run here`;
 }
 
-async function hasAll(): Promise<boolean> {
-  const [redis, openssl] = await Promise.all([
-    runCommand(["redis-server", "--version"]),
-    runCommand(["openssl", "version"]),
-  ]);
-  return redis.code === 0 && openssl.code === 0;
+/**
+ * Starts what is too dear to be started for each test file, and names it in
+ * the environment of this process, which those that run tests inherit.
+ */
+export async function startShared(files: readonly string[]): Promise<SharedServers> {
+  const started: { readonly stop: () => Promise<void> }[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.splice(0).map((server) => server.stop()));
+  };
+  const outcomes = await Promise.allSettled(
+    kindsOf(files).map(async ({ shared }) => {
+      const server = await shared?.();
+      if (server === undefined) return;
+      started.push(server);
+      process.env[server.variable] = server.address;
+    }),
+  );
+  const failed = outcomes.find(({ status }) => status === "rejected");
+  if (failed?.status !== "rejected") return { stop };
+  await stop();
+  throw failed.reason;
+}
+
+function kindsOf(files: readonly string[]): ServerKind[] {
+  const sources = files.map((file) => readFileSync(file, "utf8"));
+  return KINDS.filter(({ starter }) => {
+    const imported = new RegExp(`from "(?:\\.\\.?/)+servers/${starter}\\.ts"`);
+    return sources.some((source) => imported.test(source));
+  });
+}
+
+async function hasAll(kinds: readonly ServerKind[]): Promise<boolean> {
+  const results = await Promise.all(
+    kinds.flatMap(({ programs }) => programs).map((command) => runCommand(command)),
+  );
+  return results.every(({ code }) => code === 0);
 }

@@ -39,7 +39,7 @@ export const dynamicImportsStandInBuiltins: Rule = (tree) =>
     .filter(({ file, dynamic }) => dynamic && /^(?:mod\.ts$|src\/)/.test(file) && file !== BUILTINS)
     .map(describeImport);
 
-/** A backend imports src, its own folder, files private to backends/, node: and npm. */
+/** A backend imports src, its own folder, files and folders private to backends/, node: and npm. */
 export const backendsImportSrcAndOwn: Rule = (tree) =>
   allImports(tree)
     .filter(({ file }) => file.startsWith("backends/"))
@@ -164,13 +164,13 @@ function describeImport({ file, specifier, dynamic }: FileImport): string {
   return `${file} ${dynamic ? "loads" : "imports"} ${what}`;
 }
 
-/** `backends/x.ts` and what is in `backends/x/` belong together; `backends/_y.ts` belongs to all. */
+/** `backends/x.ts` and what is in `backends/x/` belong together; `backends/_y.ts` and `backends/_z/` belong to all. */
 function isOwn(file: string, target: string): boolean {
   const [layer, name = ""] = file.split("/");
   const [targetLayer, targetName = ""] = target.split("/");
   const bare = (part: string): string => part.replace(/\.ts$/, "");
   return layer === targetLayer &&
-    (bare(name) === bare(targetName) || /^_[^/]*\.ts$/.test(targetName));
+    (bare(name) === bare(targetName) || targetName.startsWith("_"));
 }
 
 function matchCode(tree: Tree, files: RegExp, pattern: RegExp): string[] {
