@@ -34,6 +34,7 @@ export type {
 export type {
   Cache,
   Duration,
+  GetStreamOptions,
   LoadContext,
   Loader,
   LoadManyContext,
@@ -41,6 +42,7 @@ export type {
   ReadOptions,
   SetEntry,
   SetOptions,
+  SetStreamOptions,
 } from "./src/manager/cache.ts";
 export type { ScopedCache } from "./src/manager/scoped_cache.ts";
 export { CacheBackendRegistry } from "./src/registry.ts";

@@ -76,6 +76,11 @@ export class StreamFrameWriter {
     return this.#filled > CHUNK_HEADER_BYTES;
   }
 
+  /** The bytes taken that are in no sealed chunk; may be a view. */
+  get begun(): Uint8Array {
+    return this.#slot.subarray(CHUNK_HEADER_BYTES, this.#filled);
+  }
+
   /**
    * Takes as many bytes as the chunk has room for, by copying them.
    *

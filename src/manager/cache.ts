@@ -22,6 +22,26 @@ export interface SetOptions extends OperationOptions {
   readonly tags?: readonly string[] | undefined;
 }
 
+/** Options of {@linkcode Cache.setStream}. */
+export interface SetStreamOptions extends SetOptions {
+  /**
+   * Exact number of bytes that will come, where that is known, such as the
+   * `Content-Length` of a download. A stream that gives another number is
+   * refused, and tiers that take no value of that size are left out at once.
+   *
+   * @default not known
+   */
+  readonly size?: number | undefined;
+}
+
+/** Options of {@linkcode Cache.getStream}. */
+export interface GetStreamOptions extends ReadOptions {
+  /** The first byte, counted from 0; past the end there is nothing to read. @default {0} */
+  readonly offset?: number | undefined;
+  /** The most bytes to be read; 0 for none. @default {to the end} */
+  readonly length?: number | undefined;
+}
+
 /** One value of {@linkcode Cache.setMany}. */
 export interface SetEntry {
   /** The key. */
@@ -128,6 +148,45 @@ export interface Cache {
     loadMissing: ManyLoader<T>,
     options?: SetOptions,
   ): Promise<T[]>;
+
+  /**
+   * Writes bytes that come as a stream to every tier at once, at the pace of
+   * the slowest; only a few MiB of them are in memory. Tiers that take no
+   * streams, such as memory, hold it up to 16 MiB. Nothing of it can be read
+   * before its end. A tier that fails, or takes nothing within its deadline, is
+   * left behind; a write or delete of the key that comes meanwhile wins.
+   *
+   * @param readable is read to its end, or cancelled.
+   * @returns whether every tier that should hold it does.
+   * @throws what the stream fails with, or the signal's reason; what was there stays then.
+   */
+  setStream(
+    key: string,
+    readable: ReadableStream<Uint8Array>,
+    options?: SetStreamOptions,
+  ): Promise<boolean>;
+
+  /**
+   * Reads bytes as a stream, those of {@linkcode Cache.set} as well as those of
+   * {@linkcode Cache.setStream}, from the first tier that has them; as a whole,
+   * they are copied into the faster ones while they are read. Moves no faster
+   * than it is read. Read to its end, or cancel it.
+   *
+   * Each chunk is checked before it is handed on: a stream that turns out to be
+   * damaged fails with a {@linkcode CacheError}, is a miss the next time, and
+   * what it gave before was right.
+   *
+   * A range of a compressed value is found by reading what comes before it,
+   * without decoding that; of any other, at once.
+   *
+   * @returns `undefined` on a miss.
+   * @throws {TypeError} when the value under the key is not bytes.
+   * @throws {RangeError} when `offset` or `length` is negative or no integer.
+   */
+  getStream(
+    key: string,
+    options?: GetStreamOptions,
+  ): Promise<ReadableStream<Uint8Array> | undefined>;
 
   /** Drops every entry of this namespace that was set with a tag. */
   deleteByTag(tag: string, options?: OperationOptions): Promise<void>;

@@ -1,4 +1,4 @@
-import type { CacheEntry } from "../entry/entry.ts";
+import type { StreamedMetadata } from "./stream_sink.ts";
 import type { Tier } from "./tier.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Tier } from "./tier.ts";
  */
 export async function dropOutdated(
   tiers: readonly Tier[],
-  { key, version }: CacheEntry,
+  { key, version }: Pick<StreamedMetadata, "key" | "version">,
   outcomes: readonly string[],
 ): Promise<boolean> {
   if (!outcomes.includes("outdated")) return false;

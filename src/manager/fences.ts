@@ -49,17 +49,60 @@ export class Ticket {
   }
 }
 
+/** A ticket that several pieces of work need; it is given back when the last of them has ended. */
+export class SharedTicket {
+  /** The ticket. */
+  readonly ticket: Ticket;
+  #users = 1;
+
+  constructor(ticket: Ticket) {
+    this.ticket = ticket;
+  }
+
+  /** Takes part until {@linkcode SharedTicket.leave}. */
+  join(): this {
+    this.#users++;
+    return this;
+  }
+
+  /** Takes part until some work has ended. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.join();
+    try {
+      return await work;
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** Takes part no longer; to be called once by whoever made it, and once for each time it was joined. */
+  leave(): void {
+    if (--this.#users === 0) this.ticket.close();
+  }
+}
+
 /** The ticket of a write. */
 export class WriteTicket {
   readonly #fence: Fence;
   readonly #generation: number;
   readonly #release: () => void;
+  /** Whether fetches take note of the write. */
+  #isNoted = false;
 
   /** @param release called once, by {@linkcode WriteTicket.close}. */
   constructor(fence: Fence, release: () => void) {
     this.#fence = fence;
-    this.#generation = fence.generation;
+    this.#generation = ++fence.generation;
     this.#release = release;
+  }
+
+  /** Makes tickets invalid that are there, and those that come before it is closed disturbed. */
+  note(): this {
+    if (this.#isNoted) return this;
+    this.#isNoted = true;
+    this.#fence.generation++;
+    this.#fence.writes++;
+    return this;
   }
 
   /**
@@ -70,11 +113,13 @@ export class WriteTicket {
   hand(): boolean {
     if (this.#fence.handed > this.#generation) return false;
     this.#fence.handed = this.#generation;
+    this.note();
     return true;
   }
 
   /** Gives the ticket back; each must be, once. */
   close(): void {
+    if (this.#isNoted) this.#fence.writes--;
     this.#release();
   }
 }
@@ -103,13 +148,17 @@ export class Fences {
 
   /** Begins to write or delete a key: makes its tickets invalid. */
   openWrite(key: string): WriteTicket {
+    return this.openStream(key).note();
+  }
+
+  /**
+   * Begins a write that takes its time. It makes the tickets invalid that are
+   * there, but disturbs no later ones until it is handed to the tiers: nothing
+   * of it can be read before.
+   */
+  openStream(key: string): WriteTicket {
     const fence = this.#fence(key);
-    fence.generation++;
-    fence.writes++;
-    return new WriteTicket(fence, () => {
-      fence.writes--;
-      this.#release(key, fence);
-    });
+    return new WriteTicket(fence, () => this.#release(key, fence));
   }
 
   /**

@@ -1,10 +1,20 @@
 import { parseDuration, show } from "../config.ts";
 import { CacheError } from "../errors.ts";
 import type { OperationOptions } from "../types.ts";
-import type { Cache, Loader, ManyLoader, ReadOptions, SetEntry, SetOptions } from "./cache.ts";
+import type {
+  Cache,
+  GetStreamOptions,
+  Loader,
+  ManyLoader,
+  ReadOptions,
+  SetEntry,
+  SetOptions,
+  SetStreamOptions,
+} from "./cache.ts";
 import { WAIT } from "./instant_reads.ts";
 import type { Loads, LoadStorage, NamedKey } from "./loads.ts";
 import type { Scope } from "./scope.ts";
+import { checkCount, checkStream, rangeOf } from "./stream_options.ts";
 import type { TierStack } from "./tier_stack.ts";
 import type { Write } from "./write.ts";
 
@@ -142,6 +152,33 @@ export class ScopedCache implements Cache {
       options.signal,
     );
     return stored.map((key) => values.get(key) as T);
+  }
+
+  /** See {@linkcode Cache.setStream}. */
+  async setStream(
+    key: string,
+    readable: ReadableStream<Uint8Array>,
+    options: SetStreamOptions = {},
+  ): Promise<boolean> {
+    const { streams } = this.#core.stack;
+    const stored = this.#key("set stream", key);
+    const storage = this.#storage("set stream", options);
+    const source = checkStream(readable);
+    const size = checkCount("set stream", "size", options.size);
+    const version = this.#core.stack.stamp();
+    return await streams.set({ key: stored, source, size, version, ...storage }, options.signal);
+  }
+
+  /** See {@linkcode Cache.getStream}. */
+  async getStream(
+    key: string,
+    options: GetStreamOptions = {},
+  ): Promise<ReadableStream<Uint8Array> | undefined> {
+    const stored = this.#key("get stream", key);
+    return await this.#core.stack.streams.get(
+      { key: stored, range: rangeOf(options) },
+      options.signal,
+    );
   }
 
   /** See {@linkcode Cache.deleteByTag}. */

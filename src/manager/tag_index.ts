@@ -1,4 +1,4 @@
-import type { CacheEntry } from "../entry/entry.ts";
+import type { EntryMetadata } from "../entry/frame.ts";
 import type { Clock } from "../types.ts";
 import { reservedKey } from "./scope.ts";
 
@@ -9,6 +9,9 @@ export interface MarkStore {
   /** Writes a mark. @returns whether it is kept. */
   write(key: string, version: number): Promise<boolean>;
 }
+
+/** What of an entry tells whether it was dropped. */
+type Tagged = Pick<EntryMetadata, "tags" | "version">;
 
 /** What is known here of the mark of one tag. */
 interface Mark {
@@ -45,7 +48,7 @@ export class TagIndex {
   }
 
   /** Makes sure that the tags of an entry to be written have marks, and that first ones are older than it. */
-  async prepare(entry: CacheEntry): Promise<void> {
+  async prepare(entry: Tagged): Promise<void> {
     for (const tag of entry.tags) {
       if (this.#fresh(tag) === undefined) await this.#mark(tag);
       // Another write of the tag, or a drop, may have made its mark meanwhile.
@@ -59,7 +62,7 @@ export class TagIndex {
   }
 
   /** Whether an entry was dropped, by what is known here; asks the tiers for what was not checked lately. */
-  async isDropped(entry: CacheEntry): Promise<boolean> {
+  async isDropped(entry: Tagged): Promise<boolean> {
     for (const tag of entry.tags) {
       const mark = await this.#mark(tag);
       if (mark === undefined || mark.version >= entry.version) return true;
@@ -72,7 +75,7 @@ export class TagIndex {
    *
    * @returns `undefined` when a mark has to be read first.
    */
-  isDroppedSync(entry: CacheEntry): boolean | undefined {
+  isDroppedSync(entry: Tagged): boolean | undefined {
     for (const tag of entry.tags) {
       const mark = this.#fresh(tag);
       if (mark === undefined) return undefined;
@@ -82,7 +85,7 @@ export class TagIndex {
   }
 
   /** Whether an entry was dropped, by what is known here, however long ago that was checked. */
-  isDroppedAsKnown(entry: CacheEntry): boolean {
+  isDroppedAsKnown(entry: Tagged): boolean {
     return entry.tags.some((tag) => {
       const mark = this.#marks.get(tag);
       return mark === undefined || mark.version >= entry.version;

@@ -1,5 +1,5 @@
 import type { CacheEntry } from "../entry/entry.ts";
-import { CacheError, isCacheError } from "../errors.ts";
+import { isCacheError } from "../errors.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import { TierCounters, type TierStats } from "../observability/stats.ts";
 import type {
@@ -11,8 +11,10 @@ import type {
 } from "../types.ts";
 import { BackendWriter, ofLength } from "./backend_writer.ts";
 import { mapLimited } from "./map_limited.ts";
+import { tellOtherKey } from "./other_key.ts";
 import { type Superseded, TierGuard } from "./tier_guard.ts";
 import { admits, capped, type TierLimits } from "./tier_limits.ts";
+import { TierStreams } from "./tier_streams.ts";
 
 /** Single reads under way at once where a backend has no batch call. */
 const BATCH_CONCURRENCY = 64;
@@ -37,6 +39,8 @@ export class Tier {
   readonly name: string;
   /** Whether the backend answers without waiting. Each of its writes is done when it returns its promise. */
   readonly isInProcess: boolean;
+  /** What moves streams in and out. */
+  readonly streams: TierStreams;
   readonly #backend: CacheBackend;
   readonly #writer: BackendWriter;
   readonly #limits: TierLimits;
@@ -55,8 +59,10 @@ export class Tier {
     this.#clock = clock;
     this.#events = events;
     const { name, isInProcess } = this;
-    const parts = { name, isInProcess, deadline: limits.deadline, clock, events };
-    this.#guard = new TierGuard({ ...parts, counters: this.#counters });
+    const counters = this.#counters;
+    this.#guard = new TierGuard({ name, isInProcess, ...limits, clock, events, counters });
+    const parts = { tier: this, backend, limits, clock, counters };
+    this.streams = new TierStreams({ ...parts, guard: this.#guard, writer: this.#writer });
   }
 
   /**
@@ -295,6 +301,7 @@ export class Tier {
   async discard(key: string, error: unknown, isCurrent: () => boolean): Promise<void> {
     this.#counters.hits--;
     this.#counters.misses++;
+    if (isCacheError(error, "too-large")) return this.#guard.failed("read", key, error);
     this.#events.emit("corrupt", { tier: this.name, key, error });
     // What a later version wrote is not ours to remove.
     if (!isCacheError(error, "unsupported-format")) await this.#remove(key, isCurrent);
@@ -375,14 +382,7 @@ export class Tier {
     let found = this.#guard.distrust.has(key) ? undefined : entry ?? undefined;
     if (found !== undefined && found.key !== key) {
       found = undefined;
-      this.#events.emit("corrupt", {
-        tier: this.name,
-        key,
-        error: new CacheError("corrupt", "Cannot use entry: it is of another key", {
-          backend: this.name,
-          key,
-        }),
-      });
+      tellOtherKey(this.#events, this.name, key);
     }
     this.#counters[found === undefined ? "misses" : "hits"]++;
     return found;

@@ -1,6 +1,9 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import { sizeOf } from "../size_of.ts";
 
+/** When an entry is over. */
+type Lifetime = Pick<CacheEntry, "expiresAt" | "staleUntil">;
+
 /** Limits that the manager lays on a tier, whatever its backend. */
 export interface TierLimits {
   /** The longest that entries live here, in milliseconds; `Infinity` for as long as they do elsewhere. */
@@ -19,10 +22,19 @@ export function admits({ maxEntryBytes }: TierLimits, entry: CacheEntry): boolea
 }
 
 /** The entry as it lives here: no longer than it may. */
-export function capped({ maxTtl }: TierLimits, entry: CacheEntry, now: number): CacheEntry {
-  if (maxTtl === Infinity) return entry;
+export function capped(limits: TierLimits, entry: CacheEntry, now: number): CacheEntry {
+  const { expiresAt, staleUntil } = cappedTimes(limits, entry, now);
+  return staleUntil === entry.staleUntil ? entry : entry.withTimes(expiresAt, staleUntil);
+}
+
+/** The end of an entry as it lives here. */
+export function cappedTimes(
+  { maxTtl }: TierLimits,
+  { expiresAt, staleUntil }: Lifetime,
+  now: number,
+): Lifetime {
   const latest = now + maxTtl;
-  return entry.staleUntil <= latest
-    ? entry
-    : entry.withTimes(Math.min(entry.expiresAt, latest), latest);
+  return staleUntil <= latest
+    ? { expiresAt, staleUntil }
+    : { expiresAt: Math.min(expiresAt, latest), staleUntil: latest };
 }

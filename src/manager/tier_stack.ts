@@ -9,6 +9,9 @@ import { Background } from "./background.ts";
 import { dropOutdated } from "./drop_outdated.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
+import { promote } from "./promotion.ts";
+import type { StreamedMetadata } from "./stream_sink.ts";
+import { Streams } from "./streams.ts";
 import { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
@@ -53,6 +56,8 @@ export class TierStack {
   readonly fences: Fences = new Fences();
   /** The reads that need no waiting. */
   readonly instant: InstantReads;
+  /** What moves streams. */
+  readonly streams: Streams;
   readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
 
   constructor(parts: TierStackParts) {
@@ -75,12 +80,20 @@ export class TierStack {
         ? new TierMarks({ tiers: byteTiers, clock, format, versions: this.#versions })
         : undefined,
     );
-    this.instant = new InstantReads({
+    const shared = {
       ...parts,
       fences: this.fences,
       tags: this.#tags,
       versions: this.#versions,
       counters: this.#counters,
+    };
+    this.instant = new InstantReads(shared);
+    this.streams = new Streams({
+      ...shared,
+      background: this.#background,
+      set: (write, signal) => this.set(write, signal),
+      wrote: (entry, outcomes) => this.#wrote(entry, outcomes),
+      overtaken: (keys) => this.#overtaken(keys),
     });
   }
 
@@ -100,7 +113,7 @@ export class TierStack {
         if (entry !== undefined && !tier.isInProcess) this.#versions.observe(entry.version);
         const value = entry && await this.#valueOf(entry, tier, ticket);
         if (value !== undefined) {
-          promotions = this.#promote(entry!, tier, missed, ticket);
+          promotions = promote(this.#events, entry!, tier, missed, ticket);
           return this.#hit(key, tier, value);
         }
         missed.push(tier);
@@ -130,7 +143,7 @@ export class TierStack {
           const value = await this.#valueOf(entry, tier, ticket);
           if (value === undefined) continue;
           found.set(entry.key, this.#hit(entry.key, tier, value));
-          const promotion = this.#promote(entry, tier, missed, ticket);
+          const promotion = promote(this.#events, entry, tier, missed, ticket);
           if (promotion !== undefined) promotions.push(promotion);
         }
         wanted = wanted.filter((key) => !found.has(key));
@@ -284,6 +297,7 @@ export class TierStack {
     const { hits, misses } = this.#counters;
     return {
       ...this.#counters,
+      ...this.streams.counts,
       hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
       tiers: await Promise.all(this.#tiers.map((tier) => tier.getStats(this.#asksBackends))),
     };
@@ -298,6 +312,7 @@ export class TierStack {
   /** Drains and closes every tier, also when one of them fails. */
   async close(): Promise<void> {
     this.instant.close();
+    await this.streams.close();
     await this.#background.idle();
     const ends = await Promise.allSettled(this.#tiers.map((tier) => tier.close()));
     const failed = ends.find((end) => end.status === "rejected");
@@ -333,7 +348,7 @@ export class TierStack {
   }
 
   async #wrote(
-    entry: CacheEntry,
+    entry: Pick<StreamedMetadata, "key" | "version">,
     outcomes: readonly TierOutcome["outcome"][],
   ): Promise<boolean> {
     if (this.#events.has("write")) {
@@ -355,26 +370,6 @@ export class TierStack {
       this.#background.run(tier.discard(entry.key, error, () => ticket.isUndisturbed));
       return undefined;
     }
-  }
-
-  /** Copies an entry into faster tiers: into memory at once, into others in the background. */
-  #promote(
-    entry: CacheEntry,
-    from: Tier,
-    missed: readonly Tier[],
-    ticket: Ticket,
-  ): Promise<unknown> | undefined {
-    if (!ticket.isUndisturbed) return undefined;
-    const isCurrent = (): boolean => ticket.isUndisturbed;
-    if (missed.length === 0) return undefined;
-    const copies = missed.map(async (to) => {
-      const outcome = await to.promote(entry, isCurrent);
-      if (outcome === "stored" && this.#events.has("promotion")) {
-        this.#events.emit("promotion", { key: entry.key, from: from.name, to: to.name });
-      }
-      return outcome;
-    });
-    return Promise.all(copies).then((outcomes) => dropOutdated(missed, entry, outcomes));
   }
 
   #hit(key: string, tier: Tier, value: unknown): unknown {

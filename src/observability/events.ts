@@ -28,6 +28,17 @@ export interface CacheEvents {
   readonly clear: { readonly pattern: string | undefined; readonly removed: number };
   /** An entry was copied into a faster tier. */
   readonly promotion: { readonly key: string; readonly from: string; readonly to: string };
+  /** A stream has ended. */
+  readonly stream: {
+    readonly key: string;
+    readonly direction: "read" | "write";
+    /** The tier that is read from. */
+    readonly tier: string | undefined;
+    /** Bytes of the value that were moved. */
+    readonly bytes: number;
+    /** `cancelled`: the reader wanted no more. */
+    readonly result: "done" | "failed" | "cancelled";
+  };
   /** A loader made a value. */
   readonly load: { readonly key: string };
   /** A loader failed. */
@@ -59,6 +70,7 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   delete: true,
   clear: true,
   promotion: true,
+  stream: true,
   load: true,
   loadError: true,
   tierError: true,

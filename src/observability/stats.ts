@@ -32,6 +32,16 @@ export interface CacheStats {
   readonly loads: number;
   /** Loader calls that failed. */
   readonly loadErrors: number;
+  /** Streams that were read to their end or as far as was wanted; each is a hit as well. */
+  readonly streamReads: number;
+  /** Streams that were written. */
+  readonly streamWrites: number;
+  /** Streams that failed under way, in either direction, and those that were broken off by a signal. */
+  readonly streamErrors: number;
+  /** Bytes handed out by streams. */
+  readonly streamBytesRead: number;
+  /** Bytes of streams that were written. */
+  readonly streamBytesWritten: number;
   /** One for each tier, fastest first. */
   readonly tiers: readonly TierStats[];
 }
@@ -45,4 +55,13 @@ export class TierCounters {
   declined = 0;
   errors = 0;
   timeouts = 0;
+}
+
+/** The counts of streams, in the making. */
+export class StreamCounts {
+  streamReads = 0;
+  streamWrites = 0;
+  streamErrors = 0;
+  streamBytesRead = 0;
+  streamBytesWritten = 0;
 }
