@@ -44,6 +44,15 @@ export class KeyMemo {
    * @param seed a number that goes with the prefix, see {@linkcode seedOf}.
    */
   join(prefix: string, seed: number, text: string): string {
+    const known = this.find(prefix, seed, text);
+    if (known !== undefined) return known;
+    const key = prefix + text;
+    this.#keep(seed, { prefix, text: key.slice(prefix.length), key });
+    return key;
+  }
+
+  /** The key that a prefix and a text were given, if that is remembered. */
+  find(prefix: string, seed: number, text: string): string | undefined {
     const hash = sampleHash(text, seed);
     const start = (hash & (BUCKETS - 1)) * BUCKET_SLOTS;
     for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
@@ -53,34 +62,43 @@ export class KeyMemo {
         return joined.key;
       }
     }
-    const key = prefix + text;
-    if (key.length <= MAX_KEY_CHARACTERS) {
-      this.#keep(start, hash, { prefix, text: key.slice(prefix.length), key });
-    }
-    return key;
+    return undefined;
   }
 
-  #keep(start: number, hash: number, joined: Joined): void {
-    const slot = start + this.#freeSlot(start);
+  /** Gives a prefix and a text a key that does not hold the text. */
+  add(prefix: string, seed: number, text: string, key: string): void {
+    this.#keep(seed, { prefix, text: ` ${text}`.slice(1), key });
+  }
+
+  #keep(seed: number, joined: Joined): void {
+    if (lengthOf(joined) > MAX_KEY_CHARACTERS) return;
+    const hash = sampleHash(joined.text, seed);
+    const slot = this.#slotFor((hash & (BUCKETS - 1)) * BUCKET_SLOTS);
     this.#clear(slot);
-    this.#characters += joined.key.length;
+    this.#characters += lengthOf(joined);
     while (this.#characters > MAX_CHARACTERS) this.#clear(this.#hand++ % SLOTS);
     this.#slots[slot] = joined;
     this.#hashes[slot] = hash;
   }
 
   /** A slot of a bucket that nothing is in, else each in turn. */
-  #freeSlot(start: number): number {
-    for (let at = 0; at < BUCKET_SLOTS; at++) {
-      if (this.#slots[start + at] === undefined) return at;
+  #slotFor(start: number): number {
+    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
+      if (this.#slots[slot] === undefined) return slot;
     }
-    return this.#victim++ % BUCKET_SLOTS;
+    return start + this.#victim++ % BUCKET_SLOTS;
   }
 
   #clear(slot: number): void {
-    this.#characters -= this.#slots[slot]?.key.length ?? 0;
+    const joined = this.#slots[slot];
+    if (joined !== undefined) this.#characters -= lengthOf(joined);
     this.#slots[slot] = undefined;
   }
+}
+
+/** A joined key and its text are one string to the runtime. */
+function lengthOf({ key, text, prefix }: Joined): number {
+  return key.length === prefix.length + text.length ? key.length : key.length + text.length;
 }
 
 /** A number for a prefix, by all of it: FNV-1a over code units. */

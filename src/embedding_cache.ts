@@ -5,9 +5,9 @@
  */
 
 import { assertStore } from "./_assert_store.ts";
-import { KeyMemo } from "./_key_memo.ts";
 import { toVector, toVectors } from "./_vector.ts";
 import { show } from "./config.ts";
+import { EmbeddingKeys } from "./embedding_keys.ts";
 import { type EmbeddingModel, type EmbeddingTarget, targetOf } from "./embedding_model.ts";
 import {
   type EmbeddingCacheOptions,
@@ -19,6 +19,7 @@ import {
   STORE_METHODS,
 } from "./embedding_cache_options.ts";
 import { CacheError } from "./errors.ts";
+import type { MaybePromise } from "./maybe_promise.ts";
 import type { ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
 
 export type {
@@ -62,8 +63,9 @@ export interface EmbeddingCacheStats {
  * bit as `Float32Array`, from memory without a copy.
  *
  * Two texts share a vector only when they are the same string, code unit by
- * code unit, and the model is the same in all that was given of it. The text
- * is part of the key as it is.
+ * code unit, and the model is the same in all that was given of it. A short
+ * text is part of the key as it is, a long one by its SHA-256: see
+ * {@linkcode EmbeddingCacheOptions.digestTextsOver}.
  *
  * A vector that is returned is shared with the cache and with other callers:
  * it must not be changed; `.slice()` makes one of your own. A vector that is
@@ -91,7 +93,7 @@ export interface EmbeddingCacheStats {
 export class EmbeddingCache {
   readonly #cache: EmbeddingStore;
   readonly #options: ResolvedEmbeddingOptions;
-  readonly #keys = new KeyMemo();
+  readonly #keys: EmbeddingKeys;
   #lastTarget: EmbeddingTarget | undefined;
   #hits = 0;
   #misses = 0;
@@ -110,6 +112,7 @@ export class EmbeddingCache {
     assertStore("Cannot create embedding cache", cache, STORE_METHODS);
     this.#cache = cache;
     this.#options = resolveEmbeddingOptions(options);
+    this.#keys = new EmbeddingKeys(this.#options.digestTextsOver);
   }
 
   /**
@@ -124,7 +127,9 @@ export class EmbeddingCache {
     options?: EmbeddingReadOptions,
   ): Promise<Float32Array | undefined> {
     const target = this.#targetOf(model, options?.dimensions);
-    return this.#read(await this.#cache.get(this.#keyOf(target, text), signalOf(options)), target);
+    const made = this.#keyOf(target, text);
+    const key = typeof made === "string" ? made : await made;
+    return this.#read(await this.#cache.get(key, signalOf(options)), target);
   }
 
   /**
@@ -138,7 +143,7 @@ export class EmbeddingCache {
     options?: EmbeddingReadOptions,
   ): Promise<(Float32Array | undefined)[]> {
     const target = this.#targetOf(model, options?.dimensions);
-    const values = await this.#cache.getMany(this.#keysOf(target, texts), signalOf(options));
+    const values = await this.#cache.getMany(await this.#keysOf(target, texts), signalOf(options));
     return values.map((value) => this.#read(value, target));
   }
 
@@ -160,7 +165,14 @@ export class EmbeddingCache {
     const value = this.#options.storage.pack(
       toVector(vector, target.dimensions, "Cannot set embedding: 'vector'"),
     );
-    return await this.#cache.set(this.#keyOf(target, text), value, this.#writeOptions(options));
+    const key = this.#keyOf(target, text);
+    // While a digest is made the caller may change the vector.
+    const held = typeof key !== "string" && value === vector ? value.slice() : value;
+    return await this.#cache.set(
+      typeof key === "string" ? key : await key,
+      held,
+      this.#writeOptions(options),
+    );
   }
 
   /** Removes the vector of a text. @returns whether it was there. */
@@ -170,7 +182,7 @@ export class EmbeddingCache {
     options?: EmbeddingReadOptions,
   ): Promise<boolean> {
     const target = this.#targetOf(model, options?.dimensions);
-    return await this.#cache.delete(this.#keyOf(target, text), signalOf(options));
+    return await this.#cache.delete(await this.#keyOf(target, text), signalOf(options));
   }
 
   /**
@@ -192,17 +204,22 @@ export class EmbeddingCache {
     options?: EmbeddingWriteOptions,
   ): Promise<Float32Array[]> {
     const target = this.#targetOf(model, options?.dimensions);
-    const keys = this.#keysOf(target, texts);
+    const asked = [...Array.isArray(texts) ? texts : []];
+    const making = this.#keysOf(target, texts);
     if (typeof embed !== "function") {
       throw new TypeError(
         `Cannot embed: 'embed' must be a function: current value is ${show(embed)}`,
       );
     }
+    const keys = await making;
     if (keys.length === 0) return [];
+    let textOf: Map<string, string> | undefined;
     const loaded: string[] = [];
     const load: ManyLoader<unknown> = async (missing, { signal }) => {
       this.#misses += missing.length;
-      const vectors = await this.#embed(missing, target, embed, signal);
+      textOf ??= new Map(keys.map((key, at) => [key, asked[at]!]));
+      const wanted = missing.map((key) => textOf!.get(key)!);
+      const vectors = await this.#embed(wanted, target, embed, signal);
       for (const key of missing) loaded.push(key);
       return vectors.map(this.#options.storage.pack);
     };
@@ -233,18 +250,16 @@ export class EmbeddingCache {
   }
 
   async #embed(
-    keys: readonly string[],
+    texts: string[],
     target: EmbeddingTarget,
     embed: Embed,
     signal: AbortSignal,
   ): Promise<Float32Array[]> {
     this.#modelCalls++;
-    this.#textsEmbedded += keys.length;
-    const vectors: unknown = await embed(
-      keys.map((key) => key.slice(target.prefix.length)),
-      { signal },
-    );
-    return toVectors(vectors, keys.length, target.dimensions);
+    const { length } = texts;
+    this.#textsEmbedded += length;
+    const vectors: unknown = await embed(texts, { signal });
+    return toVectors(vectors, length, target.dimensions);
   }
 
   async #readOrLoad(
@@ -323,23 +338,24 @@ export class EmbeddingCache {
     };
   }
 
-  #keysOf(target: EmbeddingTarget, texts: readonly string[]): string[] {
+  #keysOf(target: EmbeddingTarget, texts: readonly string[]): MaybePromise<string[]> {
     if (!Array.isArray(texts)) {
       throw new TypeError(
         `Cannot embed: 'texts' must be an array of strings: current value is ${show(texts)}`,
       );
     }
-    return Array.from(texts, (text, at) => this.#keyOf(target, text, at));
+    const keys = Array.from(texts, (text, at) => this.#keyOf(target, text, at));
+    return keys.every((key) => typeof key === "string") ? keys : Promise.all(keys);
   }
 
-  #keyOf(target: EmbeddingTarget, text: string, at?: number): string {
+  #keyOf(target: EmbeddingTarget, text: string, at?: number): MaybePromise<string> {
     if (typeof text !== "string") {
       const name = at === undefined ? "text" : `texts[${at}]`;
       throw new TypeError(
         `Cannot embed: '${name}' must be a string: current value is ${show(text)}`,
       );
     }
-    return this.#keys.join(target.prefix, target.seed, text);
+    return this.#keys.keyOf(target, text);
   }
 
   #targetOf(model: string | EmbeddingModel, askedDimensions: number | undefined): EmbeddingTarget {

@@ -41,6 +41,13 @@ export interface EmbeddingCacheOptions {
   /** The most texts that the model is given in one call; more become several calls, one after another. @default {Infinity} */
   readonly maxBatch?: number | undefined;
   /**
+   * Texts of more UTF-16 code units stand in their keys by their SHA-256, so
+   * that long ones take no room in the tiers; `Infinity` for none.
+   *
+   * @default {1024}
+   */
+  readonly digestTextsOver?: number | undefined;
+  /**
    * How the tiers hold vectors. What is called lossy gives back vectors that
    * are near the model's, for fewer bytes; each way has keys of its own.
    *
@@ -61,6 +68,8 @@ export interface EmbeddingWriteOptions extends SetOptions {
   readonly dimensions?: number | undefined;
 }
 
+const DIGEST_TEXTS_OVER = 1024;
+
 /** Options that have been checked. */
 export interface ResolvedEmbeddingOptions {
   readonly prefix: string;
@@ -68,6 +77,7 @@ export interface ResolvedEmbeddingOptions {
   readonly defaultDimensions: number | undefined;
   readonly maxBatch: number;
   readonly storage: EmbeddingStorage;
+  readonly digestTextsOver: number;
 }
 
 /**
@@ -78,7 +88,14 @@ export interface ResolvedEmbeddingOptions {
  */
 export function resolveEmbeddingOptions(options: EmbeddingCacheOptions): ResolvedEmbeddingOptions {
   const subject = "Cannot create embedding cache";
-  const fields = ["prefix", "defaultTtl", "dimensions", "maxBatch", "storage"];
+  const fields = [
+    "prefix",
+    "defaultTtl",
+    "dimensions",
+    "maxBatch",
+    "storage",
+    "digestTextsOver",
+  ];
   const reader = new ConfigReader(subject, options, fields);
   const prefix = reader.string("prefix") ?? "embeddings";
   if (prefix.includes(":")) {
@@ -86,15 +103,17 @@ export function resolveEmbeddingOptions(options: EmbeddingCacheOptions): Resolve
       `${subject}: 'prefix' must not have a colon: current value is ${show(prefix)}`,
     );
   }
-  const { defaultTtl = "24h", maxBatch = Infinity } = options;
+  const { defaultTtl = "24h", maxBatch = Infinity, digestTextsOver = DIGEST_TEXTS_OVER } = options;
   parseDuration(defaultTtl, `${subject}: 'defaultTtl'`);
   if (maxBatch !== Infinity) reader.integer("maxBatch", { min: 1 });
+  if (digestTextsOver !== Infinity) reader.integer("digestTextsOver", { min: 0 });
   const storages = Object.keys(EMBEDDING_STORAGES) as EmbeddingStorageName[];
   return {
     prefix,
     defaultTtl,
     defaultDimensions: reader.integer("dimensions", { min: 1 }),
     maxBatch,
+    digestTextsOver,
     storage: EMBEDDING_STORAGES[reader.oneOf("storage", storages) ?? "float32"],
   };
 }

@@ -21,9 +21,15 @@ export interface EmbeddingTarget {
   readonly model: unknown;
   readonly askedDimensions: number | undefined;
   readonly dimensions: number | undefined;
+  /** Begins the keys in which the text stands as it is. */
   readonly prefix: string;
+  /** Goes with it, see `seedOf`. */
   readonly seed: number;
+  /** Begins the keys in which a digest stands for the text. */
+  readonly digestPrefix: string;
 }
+
+const DIGEST_MARK = "~sha256";
 
 /**
  * Reads a model as a caller gave it.
@@ -66,10 +72,17 @@ export function targetOf(
       }`,
     );
   }
-  // Each part says where it begins: traits by a brace, the storage by a tilde, dimensions by #; none of them has a colon, or it stands within quotes.
+  // Each part says where it begins: traits by a brace, the storage and the digest by a tilde, dimensions by #; none of them has a colon, or it stands within quotes.
   const traits = canonical(others, subject, "model");
-  const prefix = `${cachePrefix}:${JSON.stringify(name)}${
-    traits === "{}" ? "" : traits
-  }${storageMark}${dimensions === undefined ? "" : `#${dimensions}`}:`;
-  return { model, askedDimensions, dimensions, prefix, seed: seedOf(prefix) };
+  const beginning = `${cachePrefix}:${JSON.stringify(name)}${traits === "{}" ? "" : traits}`;
+  const end = `${dimensions === undefined ? "" : `#${dimensions}`}:`;
+  const prefix = `${beginning}${storageMark}${end}`;
+  return {
+    model,
+    askedDimensions,
+    dimensions,
+    prefix,
+    seed: seedOf(prefix),
+    digestPrefix: `${beginning}${storageMark}${DIGEST_MARK}${end}`,
+  };
 }
