@@ -71,11 +71,26 @@ export class InstantReads {
     const memory = this.#memory;
     if (memory === undefined) return this.#getFrom(0, key);
     const entry = memory.getNow(key);
-    if (entry === undefined) return this.#getFrom(1, key);
-    if (entry === "wait" || !entry.isLive) return WAIT;
-    if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return WAIT;
-    this.#hit(key, memory);
-    return entry.value();
+    return entry === undefined ? this.#getFrom(1, key) : this.#takeFromMemory(memory, key, entry);
+  }
+
+  /**
+   * Reads what memory has of different keys.
+   *
+   * @param found takes the values.
+   * @returns the keys for which a read that waits has to be made.
+   */
+  getMany(keys: readonly string[], found: Map<string, unknown>): readonly string[] {
+    const memory = this.#memory;
+    if (memory === undefined) return keys;
+    const missing: string[] = [];
+    for (const key of keys) {
+      const entry = memory.getNow(key);
+      const value = entry === undefined ? WAIT : this.#takeFromMemory(memory, key, entry);
+      if (value === WAIT) missing.push(key);
+      else found.set(key, value);
+    }
+    return missing;
   }
 
   /** Reads from memory without counting as a use. */
@@ -89,6 +104,13 @@ export class InstantReads {
   close(): void {
     this.#memory = undefined;
     this.#isClosed = true;
+  }
+
+  #takeFromMemory(memory: Tier, key: string, entry: CacheEntry | "wait"): unknown {
+    if (entry === "wait" || !entry.isLive) return WAIT;
+    if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return WAIT;
+    this.#hit(key, memory);
+    return entry.value();
   }
 
   #getFrom(place: number, key: string): unknown {

@@ -128,11 +128,12 @@ export class TierStack {
   /** Reads many different keys, asking each tier once. @returns what was found. */
   async getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
     const found = new Map<string, unknown>();
-    const tickets = new Map(keys.map((key) => [key, this.fences.open(key)]));
+    let wanted = this.instant.getMany(keys, found);
+    if (wanted.length === 0) return found;
+    const tickets = new Map(wanted.map((key) => [key, this.fences.open(key)]));
     const promotions: Promise<unknown>[] = [];
     try {
       const missed: Tier[] = [];
-      let wanted = keys;
       for (const tier of this.#tiers) {
         if (wanted.length === 0) break;
         const entries = await tier.getMany(wanted, signal);
