@@ -31,6 +31,7 @@ export type {
   ReadyBackendConfig,
   TierConfig,
 } from "./src/manager/cache_manager_options.ts";
+export type { BreakerConfig } from "./src/manager/breaker_options.ts";
 export type {
   Cache,
   Duration,

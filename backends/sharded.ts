@@ -94,6 +94,8 @@ export async function createShardedBackend(
 export class ShardedBackend implements CacheBackend {
   /** Names the tier in statistics, events and errors. */
   readonly name: string;
+  /** One shard that is down costs its keys only. */
+  readonly failsInParts: boolean = true;
   /** Reads without waiting, and counts as a use; where all shards can. */
   readonly getSync?: NonNullable<CacheBackend["getSync"]>;
   /** Reads without waiting and without counting as a use; where all shards can. */

@@ -28,7 +28,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 };
 
 /** The fields that the manager reads from the config of any backend. */
-export const TIER_FIELDS = ["maxTtl", "maxEntryBytes", "deadline"] as const;
+export const TIER_FIELDS = ["maxTtl", "maxEntryBytes", "deadline", "breaker"] as const;
 
 /** The longest duration that leaves a date which JavaScript can hold, about 285,000 years. */
 const MAX_DURATION_MS = 8.64e15;

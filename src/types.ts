@@ -67,6 +67,12 @@ export interface CacheBackend {
   readonly name: string;
 
   /**
+   * Whether parts of the store fail apart from one another, as shards do: then
+   * failures of some keys say nothing of the others. @default false
+   */
+  readonly failsInParts?: boolean;
+
+  /**
    * Reads one entry.
    *
    * @returns the entry as it was set for exactly this key, or `undefined` when

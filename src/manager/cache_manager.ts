@@ -66,9 +66,9 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
       await Promise.allSettled(opened.map(async (backend) => await backend.close?.()));
       throw error;
     }
-    const { clock } = resolved;
+    const { clock, random } = resolved;
     const tiers = backends.map((backend, at) =>
-      new Tier(backend, resolved.tiers[at]!.limits, clock, events)
+      new Tier(backend, resolved.tiers[at]!.limits, { clock, random, events })
     );
     if (!tiers.every((tier) => tier.isInProcess)) {
       const native = await loadNativeCrc32();

@@ -14,6 +14,7 @@ import {
 } from "../formats.ts";
 import type { CacheBackend, Clock, Codec, Serializer } from "../types.ts";
 import { backendFlaw, isBackend } from "./backend_shape.ts";
+import { type BreakerConfig, readBreaker } from "./breaker_options.ts";
 import type { Duration } from "./cache.ts";
 import type { TierLimits } from "./tier_limits.ts";
 
@@ -25,6 +26,14 @@ export interface TierConfig {
   readonly maxEntryBytes?: number | string | undefined;
   /** How long one operation may take before the tier counts as failed. @default {5} */
   readonly deadline?: Duration | undefined;
+  /**
+   * When the tier counts as down and is left alone until it answers a probe;
+   * `false` for never. Tiers in memory have none, nor, unless it is given, do
+   * those whose parts fail apart from one another, as shards do.
+   *
+   * @default {as {@linkcode BreakerConfig} says}
+   */
+  readonly breaker?: BreakerConfig | false | undefined;
 }
 
 /** A tier by the type of its backend; the other fields are the backend's own. */
@@ -61,6 +70,8 @@ export interface CacheManagerOptions {
   readonly enableStats?: boolean | undefined;
   /** The one source of time. @default {the system's clock} */
   readonly clock?: Clock | undefined;
+  /** The one source of randomness, from 0 up to, but not including, 1. @default {Math.random} */
+  readonly random?: (() => number) | undefined;
 }
 
 /** Options that have been checked. */
@@ -71,6 +82,7 @@ export interface ResolvedOptions {
   readonly maxDecodedBytes: number;
   readonly asksBackends: boolean;
   readonly clock: Clock;
+  readonly random: () => number;
 }
 
 /** One tier's config, parted into what is the manager's and what the backend's. */
@@ -115,6 +127,7 @@ const FIELDS = [
   "serializationFormat",
   "maxDecodedBytes",
   "clock",
+  "random",
 ];
 
 /**
@@ -143,6 +156,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     maxDecodedBytes: reader.bytes("maxDecodedBytes") ?? DEFAULT_MAX_DECODED_BYTES,
     asksBackends: reader.boolean("enableStats") ?? true,
     clock: clock ?? systemClock,
+    random: reader.function<() => number>("random") ?? Math.random,
     format: await resolveFormat(reader),
   };
 }
@@ -158,10 +172,10 @@ function resolveTier(tier: unknown, at: number): ResolvedTier {
       `${subject} must be a config object or a CacheBackend: current value is ${show(tier)}`,
     );
   }
-  const { maxTtl, maxEntryBytes, deadline, ...source } = tier as TierConfig & {
+  const { maxTtl, maxEntryBytes, deadline, breaker, ...source } = tier as TierConfig & {
     readonly [field: string]: unknown;
   };
-  const limits = tierLimits(subject, { maxTtl, maxEntryBytes, deadline });
+  const limits = tierLimits(subject, { maxTtl, maxEntryBytes, deadline, breaker });
   const { backend } = source;
   if (backend !== undefined) {
     if (!isBackend(backend)) {
@@ -187,6 +201,7 @@ function tierLimits(subject: string, config: TierConfig): TierLimits {
     maxTtl: reader.duration("maxTtl") ?? Infinity,
     maxEntryBytes: reader.bytes("maxEntryBytes") ?? Infinity,
     deadline: reader.duration("deadline") ?? DEFAULT_DEADLINE_MS,
+    breaker: config.breaker === undefined ? undefined : readBreaker(subject, config.breaker),
   };
 }
 

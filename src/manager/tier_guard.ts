@@ -2,6 +2,8 @@ import { isCacheError } from "../errors.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { TierCounters } from "../observability/stats.ts";
 import type { Clock, OperationOptions } from "../types.ts";
+import { CircuitBreaker } from "./breaker.ts";
+import type { BreakerOptions } from "./breaker_options.ts";
 import { Deadlines } from "./deadline.ts";
 import { Distrust } from "./distrust.ts";
 import { mapLimited } from "./map_limited.ts";
@@ -12,6 +14,9 @@ const BATCH_CONCURRENCY = 64;
 
 /** Deadlines after which a write that does not end, although it was told to, is no longer waited for. */
 const PATIENCE = 2;
+
+/** Deadlines within which what takes as long as there are entries has to end: a minute where the deadline is 5 s. */
+export const LONG_DEADLINES = 12;
 
 /** A write that was left out because a later one of its key had begun. */
 export type Superseded = "superseded";
@@ -30,6 +35,12 @@ export interface TierGuardParts {
   readonly events: EventHub;
   /** Count every failure. */
   readonly counters: TierCounters;
+  /** When the tier counts as down; `undefined` for never. */
+  readonly breaker: BreakerOptions | undefined;
+  /** Spreads probes. */
+  readonly random: () => number;
+  /** Reads something small. */
+  readonly probe: (options: OperationOptions) => Promise<unknown>;
 }
 
 /**
@@ -44,15 +55,40 @@ export class TierGuard {
   /** How long a write that was given up still holds up the next ones of its key. */
   readonly #patience: Deadlines;
   /** For what takes as long as there are entries. */
-  readonly #endless: Deadlines;
+  readonly #long: Deadlines;
   readonly #lanes = new WriteLanes();
+  readonly #breaker: CircuitBreaker | undefined;
+  /** Called when the tier is up again. */
+  onUp: () => void = () => {};
 
   constructor(parts: TierGuardParts) {
     const { name, deadline, clock } = parts;
     this.#parts = parts;
     this.#deadlines = new Deadlines(clock, deadline, name);
     this.#patience = new Deadlines(clock, deadline * PATIENCE, name);
-    this.#endless = new Deadlines(clock, Infinity, name);
+    this.#long = new Deadlines(clock, deadline * LONG_DEADLINES, name);
+    if (parts.breaker !== undefined) this.#breaker = this.#newBreaker(parts.breaker);
+  }
+
+  /** Whether the tier counts as down: it is not asked then. */
+  get isDown(): boolean {
+    return this.#breaker !== undefined && this.#breaker.isOpen;
+  }
+
+  /** Counts a read that was answered at once. */
+  answeredNow(): void {
+    this.#breaker?.answeredNow();
+  }
+
+  /** Runs what ends the tier; it has as long as a clear. */
+  async end(operation: string, end: () => Promise<void>): Promise<void> {
+    await this.settled();
+    await this.#long.run(operation, end);
+  }
+
+  /** Asks a tier that is down no more. */
+  stopProbing(): void {
+    this.#breaker?.end();
   }
 
   /** Runs a read; gives `fallback` where the tier fails. Rejects only when the caller gives up. */
@@ -63,10 +99,19 @@ export class TierGuard {
     signal: AbortSignal | undefined,
     fallback: T,
   ): Promise<T> {
+    const breaker = this.#breaker;
+    if (breaker?.isOpen) {
+      this.#parts.counters.skipped++;
+      return fallback;
+    }
+    const call = breaker?.begin();
     try {
-      return await this.#deadlines.run(operation, start, signal);
+      const answer = await this.#deadlines.run(operation, start, signal);
+      if (call !== undefined) breaker!.answered(call);
+      return answer;
     } catch (error) {
       signal?.throwIfAborted();
+      if (call !== undefined) breaker!.failed(call, error);
       this.failed(operation, key, error);
       return fallback;
     }
@@ -142,8 +187,9 @@ export class TierGuard {
         }, signal);
       } catch {
         // The caller has given up; the places of all keys have to be left before it is told so.
-        if (!hasBegun) place.leave();
         return "failed";
+      } finally {
+        if (!hasBegun) place.leave();
       }
     });
     signal?.throwIfAborted();
@@ -157,6 +203,13 @@ export class TierGuard {
     write: (options: OperationOptions) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T | "failed"> {
+    const breaker = this.#breaker;
+    if (breaker?.isOpen) {
+      this.distrust.failed(keys, order);
+      this.#parts.counters.skipped++;
+      return "failed";
+    }
+    const call = breaker?.begin();
     try {
       const start = async (options: OperationOptions): Promise<T> => {
         const result = await write(options);
@@ -164,38 +217,52 @@ export class TierGuard {
         if (result !== "superseded") this.distrust.succeeded(keys, order);
         return result;
       };
-      return await (this.#parts.isInProcess
+      const result = await (this.#parts.isInProcess
         ? start(NO_OPTIONS)
         : this.#deadlines.run(operation, start, signal));
+      if (call !== undefined) {
+        breaker!.answered(call);
+      }
+      return result;
     } catch (error) {
       const failed = new Set(isCacheError(error) ? error.keys ?? keys : keys);
       this.distrust.failed([...failed], order);
       this.distrust.succeeded(keys.filter((key) => !failed.has(key)), order);
       signal?.throwIfAborted();
+      if (call !== undefined) breaker!.failed(call, error);
       this.failed(operation, keys.length === 1 ? keys[0] : undefined, error);
       return "failed";
     }
   }
 
-  /** Runs a clear when the writes before it have ended; it has no deadline. Rejects only when the caller gives up. */
+  /** Runs a clear when the writes before it have ended; it has {@linkcode LONG_DEADLINES}. Rejects only when the caller gives up. */
   async clear(
     pattern: string | undefined,
     start: (options: OperationOptions) => Promise<number>,
     signal?: AbortSignal,
   ): Promise<number | "failed"> {
     const order = this.distrust.begin();
+    if (this.isDown) {
+      this.distrust.clearFailed(pattern, order);
+      this.#parts.counters.skipped++;
+      return "failed";
+    }
     try {
-      return await this.#endless.run("clear", (options) => {
+      return await this.#long.run("clear", (options) => {
         const clear = async (stragglers: ReadonlySet<string>): Promise<number> => {
           const removed = await start(options);
           this.distrust.cleared(pattern, order, stragglers);
           return removed;
         };
-        return this.#parts.isInProcess ? clear(NO_KEYS) : this.#lanes.runAll(clear, this.settled());
+        if (this.#parts.isInProcess) return clear(NO_KEYS);
+        // One that never ends must not hold up later writes for ever.
+        const bounded = (stragglers: ReadonlySet<string>): Promise<number> =>
+          this.#long.run("clear", () => clear(stragglers));
+        return this.#lanes.runAll(bounded, this.settled());
       }, signal);
     } catch (error) {
-      signal?.throwIfAborted();
       this.distrust.clearFailed(pattern, order);
+      signal?.throwIfAborted();
       this.failed("clear", undefined, error);
       return "failed";
     }
@@ -216,6 +283,22 @@ export class TierGuard {
     counters.errors++;
     if (isCacheError(error, "timeout")) counters.timeouts++;
     events.emit("tierError", { tier: name, operation, key, error });
+  }
+
+  #newBreaker(options: BreakerOptions): CircuitBreaker {
+    const { name, deadline, clock, random, events, probe } = this.#parts;
+    const deadlines = new Deadlines(clock, Math.min(deadline, options.probeDeadline), name);
+    return new CircuitBreaker({
+      options,
+      clock,
+      random,
+      probe: () => deadlines.run("probe", probe),
+      onOpen: (error) => events.emit("tierDown", { tier: name, error }),
+      onClose: (downMs) => {
+        events.emit("tierUp", { tier: name, downMs });
+        this.onUp();
+      },
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import { sizeOf } from "../size_of.ts";
+import type { BreakerOptions } from "./breaker_options.ts";
 
 /** When an entry is over. */
 type Lifetime = Pick<CacheEntry, "expiresAt" | "staleUntil">;
@@ -12,6 +13,8 @@ export interface TierLimits {
   readonly maxEntryBytes: number;
   /** The time that one operation may take, in milliseconds. */
   readonly deadline: number;
+  /** When the tier counts as down; `false` for never, `undefined` for what suits its backend. */
+  readonly breaker?: BreakerOptions | false | undefined;
 }
 
 /** Whether an entry is small enough: by its frame where it has been encoded, else by what its value takes in memory. */

@@ -52,6 +52,11 @@ export class TierSink implements StreamSink {
       this.#result = Promise.resolve("declined");
       return;
     }
+    if (parts.guard.isDown) {
+      this.#early = "failed";
+      this.#result = Promise.resolve("failed");
+      return;
+    }
     this.#result = this.#store(frame, frameLength);
     this.#enqueue(encodeStreamHeader(entry.key, entry, layout));
   }

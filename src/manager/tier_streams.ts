@@ -69,7 +69,8 @@ export class TierStreams {
   copy(
     options: SinkOptions & { readonly format: WriteFormat },
   ): StreamSink | undefined {
-    return this.#parts.guard.distrust.has(options.entry.key) ? undefined : this.sink(options);
+    const { guard } = this.#parts;
+    return guard.isDown || guard.distrust.has(options.entry.key) ? undefined : this.sink(options);
   }
 
   /** Opens a frame, or a range of it. Rejects only when the caller gives up. */

@@ -50,6 +50,10 @@ export interface CacheEvents {
     readonly key: string | undefined;
     readonly error: unknown;
   };
+  /** A tier failed so often, or hung, that it is not asked any more until it answers a probe. */
+  readonly tierDown: { readonly tier: string; readonly error: unknown };
+  /** A tier that was down has answered a probe and is asked again. */
+  readonly tierUp: { readonly tier: string; readonly downMs: number };
   /** A damaged or foreign record, or one that cannot be decoded here, was taken for a miss. */
   readonly corrupt: {
     readonly tier: string;
@@ -74,6 +78,8 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   load: true,
   loadError: true,
   tierError: true,
+  tierDown: true,
+  tierUp: true,
   corrupt: true,
   evict: true,
   listenerError: true,

@@ -18,6 +18,10 @@ export interface TierStats extends BackendStats {
   readonly errors: number;
   /** Operations that did not end within the deadline. */
   readonly timeouts: number;
+  /** Operations that were left out because the tier was down. */
+  readonly skipped: number;
+  /** Whether it is down now: it is not asked then. */
+  readonly isDown: boolean;
 }
 
 /** What a cache did since it was opened. Counts are of keys, not of calls. */
@@ -55,6 +59,7 @@ export class TierCounters {
   declined = 0;
   errors = 0;
   timeouts = 0;
+  skipped = 0;
 }
 
 /** The counts of streams, in the making. */

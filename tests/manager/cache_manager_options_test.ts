@@ -175,6 +175,41 @@ const REFUSED: readonly (readonly [options: unknown, error: typeof Error, messag
     "backends[0]: 'deadline' must be a number of seconds or a string such as \"15m\": current value is true",
   ],
   [
+    { backends: [{ backend, breaker: true }] },
+    TypeError,
+    "backends[0]: 'breaker' must be an object or false: current value is true",
+  ],
+  [
+    { backends: [{ backend, breaker: { errorrate: 1 } }] },
+    TypeError,
+    "backends[0]: 'breaker': 'errorrate' is not known: did you mean \"errorRate\"?",
+  ],
+  [
+    { backends: [{ backend, breaker: { errorRate: "half" } }] },
+    TypeError,
+    "backends[0]: 'breaker': 'errorRate' must be a number: current value is \"half\"",
+  ],
+  [
+    { backends: [{ backend, breaker: { errorRate: 1.5 } }] },
+    RangeError,
+    "backends[0]: 'breaker': 'errorRate' must be above 0 and at most 1: current value is 1.5",
+  ],
+  [
+    { backends: [{ backend, breaker: { minCalls: 0 } }] },
+    RangeError,
+    "backends[0]: 'breaker': 'minCalls' must be an integer of at least 1: current value is 0",
+  ],
+  [
+    { backends: [{ backend, breaker: { maxPause: "soon" } }] },
+    TypeError,
+    "backends[0]: 'breaker': 'maxPause' must be a number of seconds or a string such as \"15m\": current value is \"soon\"",
+  ],
+  [
+    { backends: BACKENDS, random: 4 },
+    TypeError,
+    "'random' must be a function: current value is 4",
+  ],
+  [
     { backends: [{ name: "half", get() {}, set() {} }] },
     TypeError,
     "backends[0] is no CacheBackend: it has no method 'delete'",
@@ -276,7 +311,12 @@ describe("CacheManager.open()", () => {
     assert.deepEqual(resolved, {
       tiers: [{
         source: backend,
-        limits: { maxTtl: Infinity, maxEntryBytes: Infinity, deadline: 5000 },
+        limits: {
+          maxTtl: Infinity,
+          maxEntryBytes: Infinity,
+          deadline: 5000,
+          breaker: undefined,
+        },
       }],
       defaultTtl: Infinity,
       format: {
@@ -287,6 +327,7 @@ describe("CacheManager.open()", () => {
       maxDecodedBytes: 256 * 1024 * 1024,
       asksBackends: true,
       clock: systemClock,
+      random: Math.random,
     });
     assert.equal(resolved.format.serializer.name, "structured");
   });

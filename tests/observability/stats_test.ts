@@ -22,8 +22,8 @@ describe("CacheManager.getStats()", () => {
       loadErrors: 0,
       hitRatio: 0,
       tiers: [
-        { name: "memory", ...none, timeouts: 0, entries: 0 },
-        { name: "disk", ...none, timeouts: 0, entries: 0 },
+        { name: "memory", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
+        { name: "disk", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
       ],
     });
 
@@ -63,6 +63,8 @@ describe("CacheManager.getStats()", () => {
           declined: 2,
           errors: 1,
           timeouts: 0,
+          skipped: 0,
+          isDown: false,
           entries: 6,
         },
         {
@@ -74,6 +76,8 @@ describe("CacheManager.getStats()", () => {
           declined: 0,
           errors: 0,
           timeouts: 0,
+          skipped: 0,
+          isDown: false,
           entries: 8,
         },
       ],
@@ -98,6 +102,8 @@ describe("CacheManager.getStats()", () => {
       declined: 0,
       errors: 0,
       timeouts: 0,
+      skipped: 0,
+      isDown: false,
     }]);
   });
 });
