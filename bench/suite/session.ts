@@ -6,6 +6,7 @@ import { runCommand } from "../../tests/run/spawn.ts";
 import type { BenchReport, BenchRun, Figure, Method } from "./figure.ts";
 import { describeMethod, finishMethod } from "./method.ts";
 import { plannedSeconds, TimeLeft } from "./plan.ts";
+import { startBenchServers } from "./shared_servers.ts";
 import { type FigureLine, FIGURES_FILE } from "./record.ts";
 
 /** What is to be run. */
@@ -67,13 +68,18 @@ export class BenchSession {
       runtimes.map((runtime) => ({ file, runtime, seconds: plannedSeconds(nameOf(file), isQuick) }))
     );
     const left = new TimeLeft(plan.map(({ seconds }) => seconds));
-    for (const [at, { file, runtime, seconds }] of plan.entries()) {
-      if (this.isInterrupted) break;
-      const title = `${nameOf(file)} on ${runtime.name} ${runtime.version}`;
-      console.log(`\n[${at + 1}/${plan.length}] ${title}, ${left} left\n`);
-      const run = await this.#runOne(file, runtime);
-      this.#runs.push(run);
-      left.done(seconds, run.seconds);
+    const servers = await startBenchServers(files);
+    try {
+      for (const [at, { file, runtime, seconds }] of plan.entries()) {
+        if (this.isInterrupted) break;
+        const title = `${nameOf(file)} on ${runtime.name} ${runtime.version}`;
+        console.log(`\n[${at + 1}/${plan.length}] ${title}, ${left} left\n`);
+        const run = await this.#runOne(file, runtime);
+        this.#runs.push(run);
+        left.done(seconds, run.seconds);
+      }
+    } finally {
+      await servers.stop();
     }
     this.#method = finishMethod(this.#method, this.isInterrupted);
     return { method: this.#method, runs: this.#runs };

@@ -1,6 +1,7 @@
 import { openFilesystemKind } from "./filesystem.ts";
 import { openMemoryKind } from "./memory.ts";
 import { openRedisKind, openUpstashKind } from "./redis.ts";
+import { openS3Kind } from "./s3.ts";
 import type { OpenTierKind } from "./store.ts";
 
 /** All kinds of tiers, fastest first. */
@@ -9,4 +10,5 @@ export const TIER_KINDS: readonly OpenTierKind[] = [
   openFilesystemKind,
   openRedisKind,
   openUpstashKind,
+  openS3Kind,
 ];
