@@ -34,6 +34,12 @@ export const BUILTIN_BACKENDS: Readonly<Record<string, Builtin<BackendFactory>>>
   s3: {
     load: async () => (await import("../backends/s3.ts")).createS3Backend,
   },
+  gcs: {
+    load: async () => (await import("../backends/gcs.ts")).createGcsBackend,
+  },
+  azure: {
+    load: async () => (await import("../backends/azure.ts")).createAzureBackend,
+  },
   sharded: {
     load: async () => (await import("../backends/sharded.ts")).createShardedBackend,
   },

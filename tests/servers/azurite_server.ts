@@ -51,7 +51,7 @@ export async function startAzurite(): Promise<AzuriteServer> {
   const port = await freePort();
   const { path, remove } = scratchFolder("azurite");
   const args = [
-    ...["--blobHost", "127.0.0.1", "--blobPort", String(port), "--location", path],
+    ...["--blobHost", "127.0.0.1", "--blobPort", String(port)],
     ...["--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
   ];
   const child = spawn("node", [program, ...args], { cwd: path, stdio: "ignore" });

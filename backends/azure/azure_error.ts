@@ -1,0 +1,77 @@
+import { retryAfterOf } from "../_object_store/http.ts";
+import { StoreError, type StoreErrorKind } from "../_object_store/store_error.ts";
+
+/** What is used of an error of the client. */
+interface RestErrorLike {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly statusCode?: unknown;
+  readonly response?: { readonly headers?: { get?(name: string): string | undefined } };
+}
+
+const KINDS: Readonly<Record<string, StoreErrorKind>> = {
+  ContainerNotFound: "missing-place",
+  ContainerBeingDeleted: "missing-place",
+  InvalidResourceName: "invalid-place",
+  AuthenticationFailed: "credentials",
+  InvalidAuthenticationInfo: "credentials",
+  NoAuthenticationInformation: "credentials",
+  AccountIsDisabled: "forbidden",
+  AuthorizationFailure: "forbidden",
+  AuthorizationPermissionMismatch: "forbidden",
+  AuthorizationProtocolMismatch: "forbidden",
+  AuthorizationServiceMismatch: "forbidden",
+  AuthorizationResourceTypeMismatch: "forbidden",
+  InsufficientAccountPermissions: "forbidden",
+  ServerBusy: "throttled",
+  InternalError: "server",
+  OperationTimedOut: "server",
+};
+
+/** Whether an error says that a blob is not there. */
+export function isMissingBlob(error: unknown): boolean {
+  const { statusCode, code } = (error ?? {}) as RestErrorLike;
+  return statusCode === 404 && code !== "ContainerNotFound" && code !== "ContainerBeingDeleted";
+}
+
+/** Whether an error says that a condition does not hold. */
+export function isAzureConflict(error: unknown): boolean {
+  const { statusCode, code } = (error ?? {}) as RestErrorLike;
+  return statusCode === 412 || (statusCode === 409 && code === "BlobAlreadyExists");
+}
+
+/** The code of an error. */
+export function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as RestErrorLike;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** What an error of the client means; its own text goes no further. */
+export function azureError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const { name, statusCode, response } = (error ?? {}) as RestErrorLike;
+  const code = codeOf(error);
+  const status = typeof statusCode === "number" ? statusCode : undefined;
+  const retryAfter = retryAfterOf(response?.headers?.get?.("retry-after"));
+  const detail = code ?? (status === undefined ? String(name) : String(status));
+  if (isCredentialError(name)) return new StoreError("credentials", { detail: String(name) });
+  const known = code !== undefined && Object.hasOwn(KINDS, code) ? KINDS[code] : undefined;
+  return new StoreError(known ?? kindOfStatus(status), { detail, retryAfter });
+}
+
+/** What `@azure/identity` throws. */
+function isCredentialError(name: unknown): boolean {
+  return typeof name === "string" &&
+    /^(?:CredentialUnavailable|Authentication|AggregateAuthentication|AuthenticationRequired)Error$/
+      .test(name);
+}
+
+function kindOfStatus(status: number | undefined): StoreErrorKind {
+  if (status === undefined) return "network";
+  if (status === 401) return "credentials";
+  if (status === 403) return "forbidden";
+  if (status === 429 || status === 503) return "throttled";
+  if (status === 501 || status === 405) return "unsupported";
+  if (status >= 500) return "server";
+  return status >= 400 ? "rejected" : "foreign";
+}
