@@ -23,13 +23,13 @@ export interface FilesystemConfig {
   /**
    * What a `set` that resolved means when process or machine come to a sudden end.
    *
-   * - `"none"`: the entry can be read, and what it replaces never comes back.
-   *   It is written within some 2 ms, by `flush()`, by `close()` or when the
-   *   process ends by itself, so that `kill -9` may lose the last 2 ms. What a
-   *   power cut leaves is up to the system.
-   * - `"segment"`: the same, but in place of another it is written, and
-   *   everything is on the disk (fdatasync) once `flush()` or `close()` has
-   *   resolved, or its segment is full.
+   * - `"none"`: an entry in place of another is written, so that the end of the
+   *   process does not harm it; a new one can be read and is written within
+   *   some 2 ms, by `flush()`, by `close()` or when the process ends by itself,
+   *   so that `kill -9` may lose the last 2 ms. What a power cut leaves is up
+   *   to the system.
+   * - `"segment"`: the same, and everything is on the disk (fdatasync) once
+   *   `flush()` or `close()` has resolved, or its segment is full.
    * - `"batch"`: the entry is on the disk; entries that are set at once share
    *   one wait.
    *

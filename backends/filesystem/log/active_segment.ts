@@ -11,7 +11,6 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from "./segment.ts";
-import { setAnnounced } from "./record.ts";
 
 /** The segment that this process appends to. */
 export class ActiveSegment {
@@ -56,10 +55,9 @@ export class ActiveSegment {
       records * HINT_ENTRY_BYTES;
   }
 
-  /** Whether a batch fits, its entries in the hint included, and one more record of `more` bytes. */
-  fits(batch: Batch, more: number = 0): boolean {
-    const records = more > 0 ? batch.count + 1 : batch.count;
-    return !this.#isClosed && batch.used + more <= this.room(records);
+  /** Whether a batch fits, its entries in the hint included. */
+  fits(batch: Batch): boolean {
+    return !this.#isClosed && batch.used <= this.room(batch.count);
   }
 
   /**
@@ -88,28 +86,6 @@ export class ActiveSegment {
       throw error;
     }
     this.#take(batch);
-  }
-
-  /**
-   * Writes header and key of one record of a batch to where it will stand, so
-   * that what it replaces does not come back whatever happens to the process.
-   * The batch has to be the next to be written, here.
-   *
-   * @returns whether that was done; nothing has changed when not.
-   */
-  announce(batch: Batch, at: number): boolean {
-    const { layer } = this.#core;
-    const { end, header } = this.segment;
-    const { bytes } = batch.block;
-    const length = batch.announce(at, header.salt, end, end);
-    try {
-      batch.isAnnounced = layer.write(this.#file, bytes, at, length, end + at) === length;
-    } catch {
-      // The batch is written now, and meets what there is to be said.
-      batch.isAnnounced = false;
-    }
-    if (!batch.isAnnounced) setAnnounced(batch.block, at, false);
-    return batch.isAnnounced;
   }
 
   /** Makes all that was written durable. */

@@ -3,7 +3,6 @@ import {
   type Block,
   bodyOffset,
   checkOfBody,
-  claimedHeaderLength,
   FLAG_UTF16_KEY,
   KIND_GENERATION,
   makeBlock,
@@ -13,7 +12,6 @@ import {
   type RecordHeader,
   recordLength,
   sealHeader,
-  setAnnounced,
   writeHeader,
   writeKey,
 } from "./record.ts";
@@ -41,8 +39,6 @@ export class Batch implements Holder {
   generation = 0;
   /** Whether its records stand in a segment. */
   isWritten = false;
-  /** Whether headers of it stand in the active segment already, which is then where it belongs. */
-  isAnnounced = false;
   /** Runs once its records stand where they were promised to be. */
   afterwards: (() => void)[] = [];
   readonly #header: RecordHeader = makeRecordHeader();
@@ -61,9 +57,9 @@ export class Batch implements Holder {
     this.tombstoneBytes = 0;
   }
 
-  /** Whether a record of at most so many bytes fits. */
-  hasRoom(length: number): boolean {
-    return this.used + length <= this.block.bytes.length;
+  /** Whether a record surely fits. */
+  hasRoom(keyUnits: number, bodyLength: number): boolean {
+    return this.used + maxRecordLength(keyUnits, bodyLength) <= this.block.bytes.length;
   }
 
   /**
@@ -95,17 +91,6 @@ export class Batch implements Holder {
   appendRead(length: number): void {
     this.used += length;
     this.count++;
-  }
-
-  /**
-   * Ends the header of one record for its place in a segment.
-   *
-   * @returns bytes of header and key, which can be written before the body.
-   */
-  announce(at: number, salt: number, offset: number, durableTo: number): number {
-    setAnnounced(this.block, at, true);
-    sealHeader(this.block, at, salt, offset + at, durableTo);
-    return claimedHeaderLength(this.block.view, at);
   }
 
   /** Ends all headers for a place in a segment, and notes the records in its hint. */
@@ -153,7 +138,6 @@ export class Batch implements Holder {
     this.oldestStamp = Infinity;
     this.generation = 0;
     this.isWritten = false;
-    this.isAnnounced = false;
     if (this.afterwards.length > 0) this.afterwards = [];
     this.#outcome = undefined;
     this.#settled = undefined;

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
-import { type Batch, maxRecordLength } from "./batch.ts";
+import { maxRecordLength } from "./batch.ts";
 import { TOMBSTONE } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
 import type { OpenedCore } from "./open_core.ts";
@@ -85,22 +85,15 @@ export class LogWriter {
     header.blocks = blocks;
     const offset = batch.used;
     const length = batch.append(header, key, body);
-    const isNew = previous < 0 || this.#isOnlyIn(batch, previous);
     catalog.apply(header, length, batch, offset, clock.recent());
     batch.offsets.push(offset);
     counters.bytesPut += length;
-    const mayLinger = this.#core.durability !== "batch" &&
-      (isNew || this.#queue.announce(batch, offset));
-    const outcome = mayLinger ? this.#queue.linger(batch) : this.#queue.prompt(batch);
+    const outcome = previous >= 0 || this.#core.durability === "batch"
+      ? this.#queue.prompt(batch)
+      : this.#queue.linger(batch);
     // After that: what goes may fill the batch, which is then written and used for others.
     this.evict();
     return outcome;
-  }
-
-  /** Whether a batch has the only record of a key, so that no older one can come back. */
-  #isOnlyIn(batch: Batch, slot: number): boolean {
-    const { index } = this.#core.catalog;
-    return index.segment(slot) === batch.id && index.records(slot) === 1;
   }
 
   /** Does not store an entry; what the key had is gone all the same. */

@@ -1,4 +1,3 @@
-import { maxRecordLength } from "./batch.ts";
 import type { LogCore } from "./core.ts";
 import { appendGeneration, appendTombstone } from "./reclaim.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -12,7 +11,7 @@ export async function payOwed(core: LogCore, queue: WriteQueue): Promise<void> {
   for (const [low, high] of owed) {
     const slot = catalog.find(low, high);
     if (slot < 0 || catalog.isSettled(slot)) continue;
-    if (!batch.hasRoom(maxRecordLength(0, 0))) {
+    if (!batch.hasRoom(0, 0)) {
       await queue.commit(batch);
       batch = queue.newBatch(0);
     }

@@ -10,7 +10,6 @@ import {
   makeRecordHeader,
   readHeader,
   type RecordHeader,
-  setAnnounced,
 } from "./record.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentSet } from "./segment_set.ts";
@@ -223,8 +222,6 @@ function readRecord(
   const isIntact = isWhole &&
     isBodyIntact(header.kind, header.check, bytes.subarray(bodyAt, bodyAt + header.bodyLength));
   if (!isIntact) reportCorrupt(core, `Cannot carry over a record of ${victim.name}`);
-  // It is written in one piece now, and what it is a copy of is still there.
-  else setAnnounced(block, used, false);
   return isIntact;
 }
 

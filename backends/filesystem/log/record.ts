@@ -10,8 +10,7 @@ import { crc } from "./crc.ts";
  *                 the segment's salt and the record's offset (mod 2^32)
  *        8  u8    format version, 1
  *        9  u8    kind: 1 value, 2 reference, 3 tombstone, 4 generation
- *       10  u8    flags: bit 0, the key is UTF-16LE instead of UTF-8; bit 1, header
- *                 and key were written before the body (see below); the others are 0
+ *       10  u8    flags: bit 0, the key is UTF-16LE instead of UTF-8; the others are 0
  *       11  u8    0
  *       12  u32   length of the key, in bytes
  *       16  u32   length of the body, in bytes
@@ -33,12 +32,6 @@ import { crc } from "./crc.ts";
  * own: the check covers its header, and with it the sum that covers the rest.
  * A tombstone and a generation have neither key nor body: a tombstone is for
  * the hash, and whatever it hides that has another key is only evicted.
- *
- * A value that takes the place of another may be announced: its header and key
- * are written at once to where the record will stand, and all of it some
- * milliseconds later. Whoever finds it without its body in the segment of a
- * dead writer takes it for a tombstone, so that what it replaced never comes
- * back.
  *
  * Newest by (stamp, author) wins. A generation puts an end to every record
  * with a stamp up to its own. Salt and offset in the sum of the header keep a
@@ -66,10 +59,6 @@ export const BLOCK_BYTES = 4096;
 
 /** The key is UTF-16LE. */
 export const FLAG_UTF16_KEY = 1;
-/** Header and key were written before the body. */
-export const FLAG_ANNOUNCED = 2;
-
-const FLAGS_OFFSET = 10;
 
 const MAGIC = 0x4c525453;
 const FORMAT_VERSION = 1;
@@ -239,12 +228,6 @@ export function claimedHeaderLength(view: DataView, at: number): number {
   return view.getUint32(at, true) === MAGIC
     ? RECORD_HEADER_BYTES + view.getUint32(at + 12, true)
     : 0;
-}
-
-/** Says in a header, whose sum is made later, whether it is written before its body. */
-export function setAnnounced({ bytes }: Block, at: number, isAnnounced: boolean): void {
-  const others = bytes[at + FLAGS_OFFSET]! & ~FLAG_ANNOUNCED;
-  bytes[at + FLAGS_OFFSET] = isAnnounced ? others | FLAG_ANNOUNCED : others;
 }
 
 /** Whether a record's kind and version are known; others are passed over. */

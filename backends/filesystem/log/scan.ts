@@ -2,7 +2,6 @@ import { type FileLayer, readFully } from "./file_layer.ts";
 import {
   blockOf,
   bodyOffset,
-  FLAG_ANNOUNCED,
   isBodyIntact,
   isKnownRecord,
   KIND_TOMBSTONE,
@@ -43,8 +42,6 @@ export interface ScanOptions {
    * final one goes on behind it.
    */
   readonly isFinal: boolean;
-  /** Whether its writer may still write what was announced. */
-  readonly mayGrow?: boolean;
 }
 
 /**
@@ -53,10 +50,8 @@ export interface ScanOptions {
  * A damaged body costs its record only. Such a record is handed out as a
  * tombstone when what was promised to be on disk has been damaged, so that no
  * older value of the key comes back; behind that mark it was never
- * acknowledged, and is passed over. One that was announced, and whose writer
- * ended before it wrote the body, is handed out as a tombstone wherever it is,
- * and is no damage. Behind a damaged header the scan goes on at the next place
- * where a record begins.
+ * acknowledged, and is passed over. Behind a damaged header the scan goes on
+ * at the next place where a record begins.
  */
 export function scan(layer: FileLayer, options: ScanOptions, sink: RecordSink): ScanResult {
   const { file, from, salt, isFinal } = options;
@@ -69,8 +64,7 @@ export function scan(layer: FileLayer, options: ScanOptions, sink: RecordSink): 
   let end = from;
   for (let at = 0; at < length;) {
     const recordLength = readHeader(block, at, length, salt, from + at, header);
-    const isAnnounced = recordLength > 0 && (header.flags & FLAG_ANNOUNCED) !== 0;
-    if (recordLength === 0 || at + recordLength > length && !isAnnounced) {
+    if (recordLength === 0 || at + recordLength > length) {
       if (!isFinal) break;
       at += RECORD_ALIGNMENT;
       continue;
@@ -78,27 +72,23 @@ export function scan(layer: FileLayer, options: ScanOptions, sink: RecordSink): 
     if (isKnownRecord(block.view, at)) {
       const bodyAt = at + bodyOffset(header.keyLength);
       const body = bytes.subarray(bodyAt, bodyAt + header.bodyLength);
-      if (body.length === header.bodyLength && isBodyIntact(header.kind, header.check, body)) {
+      if (isBodyIntact(header.kind, header.check, body)) {
         sink(header, from + at, recordLength);
       } else {
-        if (!isFinal || isAnnounced && options.mayGrow) break;
+        if (!isFinal) break;
         damagedAt.push(at);
       }
       durableTo = Math.max(durableTo, header.durableTo);
     }
-    at = Math.min(at + recordLength, length);
+    at += recordLength;
     end = from + at;
   }
-  let damaged = 0;
   for (const at of damagedAt) {
     const recordLength = readHeader(block, at, length, salt, from + at, header);
-    const wasPromised = from + at < durableTo;
-    const isAnnounced = (header.flags & FLAG_ANNOUNCED) !== 0;
-    if (wasPromised || !isAnnounced) damaged++;
-    if (!wasPromised && !isAnnounced) continue;
+    if (from + at >= durableTo) continue;
     header.kind = KIND_TOMBSTONE;
     header.blocks = 0;
     sink(header, from + at, recordLength);
   }
-  return { end, durableTo, damaged };
+  return { end, durableTo, damaged: damagedAt.length };
 }

@@ -123,10 +123,9 @@ export class SegmentLog {
    * Stores a frame in place of whatever the key has. It can be read at once.
    *
    * Of a new key, `true` comes at once unless `durability` is `"batch"`, and
-   * the record is written within some milliseconds. In place of another it
-   * comes once that one can never come back: with `"none"` when a header that
-   * says so is written, with `"segment"` when the record is written. With
-   * `"batch"` it always comes when the record is durable.
+   * the record is written within some milliseconds; in place of another, and
+   * with `"batch"`, it comes once the record is written or durable, so that
+   * what was replaced never comes back.
    *
    * @param expiresAt epoch milliseconds.
    * @returns `false` when it is too large or the disk does not take it; the key is a miss then.

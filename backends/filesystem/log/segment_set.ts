@@ -213,7 +213,6 @@ export class SegmentSet {
         salt: segment.header.salt,
         durableTo: segment.durableTo,
         isFinal: isOver || isStuck,
-        mayGrow: !isOver,
       }, (header, offset, length) => this.#apply(segment, header, offset, length));
       segment.stuckPolls = found.end === segment.end && !isStuck ? segment.stuckPolls + 1 : 0;
       segment.end = found.end;

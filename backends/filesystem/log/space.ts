@@ -1,6 +1,5 @@
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { ActiveSegment } from "./active_segment.ts";
-import { maxRecordLength } from "./batch.ts";
 import { claimOf, crowdError, liveBudget } from "./budget.ts";
 import { type LogCore, reportError } from "./core.ts";
 import { lostError } from "./directory_watch.ts";
@@ -369,7 +368,7 @@ export class Space implements Destination {
     const dropped: Uint8Array[] = [];
     const batch = this.#with.queue.newBatch(0);
     let freed = 0;
-    while (isOver(freed) && batch.hasRoom(maxRecordLength(0, 0))) {
+    while (isOver(freed) && batch.hasRoom(0, 0)) {
       const before = catalog.liveBytes;
       const slot = catalog.evict();
       if (slot < 0) break;

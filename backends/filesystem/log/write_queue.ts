@@ -53,11 +53,6 @@ export class WriteQueue {
   #lingersSince = 0;
   #endDraining: (() => void) | undefined;
   #isPrompted = false;
-  /** Whether a record was announced in this turn of the event loop. */
-  #isInTurn = false;
-  readonly #endTurn = (): void => {
-    this.#isInTurn = false;
-  };
   /** Whether the disk has not taken the newest generation. */
   owesGeneration = false;
   /** Keys whose newest state the disk has not taken, by hash. */
@@ -87,18 +82,12 @@ export class WriteQueue {
   /** The batch that takes the next record. */
   batchFor(keyUnits: number, bodyLength: number): Batch {
     if (this.#filling !== undefined) {
-      if (this.#takes(this.#filling, maxRecordLength(keyUnits, bodyLength))) return this.#filling;
+      if (this.#filling.hasRoom(keyUnits, bodyLength)) return this.#filling;
       this.#push();
       this.#run();
     }
     this.#filling = this.newBatch(maxRecordLength(keyUnits, bodyLength));
     return this.#filling;
-  }
-
-  /** Whether a record surely fits, also into the segment where others of the batch have been announced. */
-  #takes(batch: Batch, length: number): boolean {
-    if (!batch.hasRoom(length)) return false;
-    return !batch.isAnnounced || this.#destination.active!.fits(batch, length);
   }
 
   /** A batch of its own, for at least so many bytes. */
@@ -144,24 +133,6 @@ export class WriteQueue {
       this.#writeNow();
     }
     return this.#waitingBytes > PATIENT_BYTES ? batch.outcome : true;
-  }
-
-  /**
-   * Lets a record that takes the place of another linger in the batch being
-   * filled: only its header and key are written at once. Of the records of one
-   * turn only the first, as those that follow are cheaper written together.
-   *
-   * @returns `false` when its batch has to be prompted instead.
-   */
-  announce(batch: Batch, at: number): boolean {
-    const { active } = this.#destination;
-    const { durability, meter, health } = this.#core;
-    if (durability !== "none" || this.#isInTurn || this.#isPrompted || meter.isAsync) return false;
-    const isNext = batch === this.#filling && !this.#isBusy && !this.isOwing;
-    if (!isNext || active === undefined || !active.fits(batch) || !health.canWrite()) return false;
-    this.#isInTurn = true;
-    queueMicrotask(this.#endTurn);
-    return active.announce(batch, at);
   }
 
   /** Sees to it that the batch being filled is written as soon as the caller's turn is over. @returns whether that has worked out. */
@@ -314,9 +285,8 @@ export class WriteQueue {
     if (item.isWritten) return this.#finish(item, true);
     const { active } = this.#destination;
     if (!this.#core.health.canWrite()) return this.#finish(item, false);
-    // A new segment begins with what the disk is still owed; what is announced in this one comes before it ends.
-    const mustRoll = active === undefined || this.isOwing && !item.isAnnounced ||
-      !active.fits(item);
+    // A new segment begins with what the disk is still owed.
+    const mustRoll = active === undefined || this.isOwing || !active.fits(item);
     if (mustRoll) return this.#writeToNext(item);
     try {
       const written = active.write(item, this.#core.durability === "batch");

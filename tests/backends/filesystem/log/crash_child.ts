@@ -1,8 +1,7 @@
 /*
  * Run as a process of its own that is killed: does random things to a log for
  * ever, and notes in a file what it is about to do ("I") and what has been
- * acknowledged ("A", "R" when that includes that what it replaced never comes
- * back, or "D" when that includes that it is written).
+ * acknowledged ("A", or "D" when that includes that it is written).
  *
  * Arguments: directory, notes file, seed, durability, limit in bytes, and
  * "keep" when it is not to clear what others write.
@@ -40,10 +39,8 @@ for (;;) {
   const dice = pick(random, 100);
   const number = ++version;
   let isPrompt = true;
-  let isReplaced = false;
   if (dice < 70) {
     note(`I ${number} put ${key}`);
-    isReplaced = log.has(key);
     const stored = log.put(key, frameOf(key, number, pick(random, 1500)), Infinity);
     isPrompt = stored instanceof Promise;
     await stored;
@@ -59,7 +56,7 @@ for (;;) {
     note(`I ${number} flush`);
     await log.flush();
   }
-  note(`${isPrompt ? "D" : isReplaced ? "R" : "A"} ${number}`);
+  note(`${isPrompt ? "D" : "A"} ${number}`);
   // Timers and what waits for them get their turn.
   if (dice % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -27,8 +27,6 @@ interface Notes {
     readonly key: string;
   }[];
   readonly durableTo: number;
-  /** Puts whose older value is gone for good, while their own may not be written yet. */
-  readonly replacing: ReadonlySet<number>;
 }
 
 /**
@@ -56,7 +54,7 @@ async function killRepeatedly(
       );
       const notes = readNotes(notesPath);
       assert.ok(notes.operations.length > 0, where);
-      const allowed = allowedStates(state, notes, durability);
+      const allowed = allowedStates(state, notes);
       const log = await openLog(logPath, { maxBytes: limit, segmentBytes: 16 * 1024 });
       if (limit < Infinity) assert.ok(diskUsage(logPath) <= limit, where);
       state = new Map();
@@ -106,7 +104,7 @@ async function killBesideSurvivor(seed: number, rounds: number): Promise<void> {
       }
       await killed;
       survivor.refresh();
-      const allowed = allowedStates(state, readNotes(notesPath), "none");
+      const allowed = allowedStates(state, readNotes(notesPath));
       state = new Map();
       for (let at = 0; at < 120; at++) {
         const key = `key-${at}`;
@@ -163,7 +161,6 @@ async function runAndKill(
 
 function readNotes(notesPath: string): Notes {
   const operations: { number: number; kind: string; key: string }[] = [];
-  const replacing = new Set<number>();
   let durableTo = 0;
   for (const line of fs.readFileSync(notesPath, "utf8").split("\n")) {
     const [tag, number, kind, key] = line.split(" ");
@@ -171,18 +168,15 @@ function readNotes(notesPath: string): Notes {
       operations.push({ number: Number(number), kind, key: key ?? "" });
     } else if (tag === "D") {
       durableTo = Number(number);
-    } else if (tag === "R") {
-      replacing.add(Number(number));
     }
   }
-  return { operations, durableTo, replacing };
+  return { operations, durableTo };
 }
 
 /** The states that a key may be in: after what is on disk for sure, and after each later operation. */
 function allowedStates(
   before: ReadonlyMap<string, number>,
   notes: Notes,
-  durability: Durability,
 ): Map<string, Set<number>> {
   const allowed = new Map<string, Set<number>>();
   const statesOf = (key: string): Set<number> => {
@@ -197,12 +191,8 @@ function allowedStates(
     const keys = kind === "clear" ? [...allowed.keys()] : [key];
     for (const each of keys) {
       const states = statesOf(each);
-      const isReplacing = notes.replacing.has(number);
-      if (number <= notes.durableTo || isReplacing) states.clear();
+      if (number <= notes.durableTo) states.clear();
       states.add(after);
-      // A put that was killed may have put an end to the older value already.
-      const wasUnderWay = durability === "none" && number === notes.operations.at(-1)!.number;
-      if (number > notes.durableTo && (isReplacing || wasUnderWay)) states.add(-1);
     }
   }
   return allowed;

@@ -25,7 +25,6 @@ export async function writeGolden(): Promise<MemoryDisk> {
   }
   await log.put("expires", frameOf("expires", 9), now + 1000);
   await log.put("replaced", frameOf("replaced", 10), Infinity);
-  await log.flush();
   await log.delete("deleted");
   const body = new TextEncoder().encode("objects/1");
   await log.putReference("large", { body, fileBytes: 100_000 }, Infinity);
