@@ -114,7 +114,7 @@ describe("FilesystemBackend with damaged files", () => {
       await backend.set("key", entryOf("key", VALUE, { clock }));
       const [file] = largeFiles() as [string];
       const later = await readFile(file);
-      later[4] = 2;
+      later[4] = 0xff;
       await writeFile(file, later);
       assert.equal(await backend.get("key"), undefined);
       assert.equal(reports.at(-1)?.kind, "corrupt");
