@@ -22,7 +22,16 @@ import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError } from "../src/errors.ts";
 import { compileGlob } from "../src/glob.ts";
 import type { MaybePromise } from "../src/maybe_promise.ts";
-import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import type {
+  BackendContext,
+  BackendStats,
+  CacheBackend,
+  FrameReadOptions,
+  OperationOptions,
+  StoredFrame,
+  StreamedEntry,
+  VersionedOutcome,
+} from "../src/types.ts";
 import {
   type CheckedConfig,
   type FilesystemConfig,
@@ -84,6 +93,7 @@ export class FilesystemBackend implements CacheBackend {
   readonly #store: Store;
   readonly #config: CheckedConfig;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
   private constructor(config: CheckedConfig, store: Store) {
@@ -133,7 +143,7 @@ export class FilesystemBackend implements CacheBackend {
 
   /** Reads an entry at once when it is in the log and the disk is quick, `"wait"` when not. */
   readNow(key: string): CacheEntry | undefined | "wait" {
-    if (this.#closing !== undefined) throw this.#closed("read", key);
+    if (this.#closing !== undefined) throw this.#closedFor("read", key);
     return this.#store.readNow(key);
   }
 
@@ -157,6 +167,36 @@ export class FilesystemBackend implements CacheBackend {
       undefined,
       options,
       () => all(entries, (entry) => this.#store.set(entry.key, entry)),
+    );
+  }
+
+  /** Stores an entry from a stream, in a file of its own unless it turns out to be small. */
+  async setStream(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome> {
+    const { signal } = options ?? {};
+    if (signal?.aborted) entry.frame.cancel(signal.reason).catch(() => {});
+    signal?.throwIfAborted();
+    // Not given up with the signal: it ends the stream, and then nothing is left.
+    const outcome = await this.#run(
+      "write",
+      key,
+      undefined,
+      () => this.#store.streams.set(key, entry, this.#until(signal)),
+    );
+    if (typeof outcome === "object") throw outcome.reason;
+    return outcome;
+  }
+
+  /** Reads the frame of an entry, or a range of it, as a stream. */
+  getStream(key: string, options?: FrameReadOptions): Promise<StoredFrame | undefined> {
+    return this.#run(
+      "read",
+      key,
+      options,
+      () => this.#store.streams.get(key, options?.range, this.#until(options?.signal)),
     );
   }
 
@@ -222,8 +262,15 @@ export class FilesystemBackend implements CacheBackend {
 
   /** Waits for what was begun, writes what waits, and ends what runs in the background. Safe to call twice. */
   close(): Promise<void> {
+    if (this.#closing === undefined) this.#closed.abort(this.#closedFor("go on with", undefined));
     this.#closing ??= Promise.allSettled(this.#running).then(() => this.#store.close());
     return this.#closing;
+  }
+
+  /** Ends a stream with its caller's signal, and when the backend is closed. */
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    const closed = this.#closed.signal;
+    return signal === undefined ? closed : AbortSignal.any([signal, closed]);
   }
 
   #run<T>(
@@ -278,10 +325,10 @@ export class FilesystemBackend implements CacheBackend {
     key: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<never> {
-    return Promise.reject(signal?.aborted ? signal.reason : this.#closed(action, key));
+    return Promise.reject(signal?.aborted ? signal.reason : this.#closedFor(action, key));
   }
 
-  #closed(action: string, key: string | undefined): CacheError {
+  #closedFor(action: string, key: string | undefined): CacheError {
     return new CacheError("closed", `Cannot ${action}: ${this.name} is closed`, {
       backend: this.name,
       key,

@@ -1,3 +1,5 @@
+import { isStreamFrame } from "../../src/entry/stream_frame.ts";
+import { assertFitsMemory, MAX_WHOLE_FRAME_BYTES } from "../../src/entry/whole_stream_frame.ts";
 import { CacheError } from "../../src/errors.ts";
 import type { Clock } from "../../src/types.ts";
 import { bytesBelow, bytesOnDisk, type Disk, errnoOf } from "./disk.ts";
@@ -50,6 +52,13 @@ export function newFile(bytes: number): { readonly file: LargeFile; readonly bod
   crypto.getRandomValues(body.subarray(0, ID_BYTES));
   new DataView(body.buffer).setFloat64(ID_BYTES, bytes, true);
   return { file: { name: nameOf(body), bytes }, body };
+}
+
+/** The body of the reference to a file that turned out to have so many bytes. */
+export function resizedBody(body: Uint8Array, bytes: number): Uint8Array {
+  const resized = body.slice();
+  new DataView(resized.buffer).setFloat64(ID_BYTES, bytes, true);
+  return resized;
 }
 
 /** The file that a reference names, `undefined` when it is no reference. */
@@ -113,14 +122,75 @@ export class LargeFiles {
    * @returns `undefined` when there is no room.
    */
   async withRoom<T>(bytes: number, write: () => Promise<T>): Promise<T | undefined> {
-    // One after another, so that those that wait for room take it from those before them only.
-    const reserving = this.#reserving.then(() => this.#reserve(bytes));
-    this.#reserving = reserving.catch(() => {});
-    if (!await reserving) return undefined;
+    if (!await this.reserve(bytes)) return undefined;
     const writing = write();
     const settled = writing.catch(() => {}).finally(() => this.#writes.delete(settled));
     this.#writes.add(settled);
     return await writing;
+  }
+
+  /** Whether a file is on the disk before it counts as written. */
+  get isDurable(): boolean {
+    return this.#isDurable;
+  }
+
+  /** Takes room. @returns whether there is some. */
+  reserve(bytes: number): Promise<boolean> {
+    // One after another, so that those that wait for room take it from those before them only.
+    const reserving = this.#reserving.then(() => this.#reserve(bytes));
+    this.#reserving = reserving.catch(() => {});
+    return reserving;
+  }
+
+  /** Gives room back that was taken and is not used. */
+  release(bytes: number): void {
+    if (bytes > 0) this.#room.release(bytes);
+  }
+
+  /** Makes a file, to be written piece by piece into room that is taken as it grows. */
+  create({ name }: LargeFile): Promise<number> {
+    return this.#create(`${this.#folder}/${name}`);
+  }
+
+  /** Ends a file that was made by {@linkcode LargeFiles.create}, which is closed after that. */
+  async finish(fd: number): Promise<void> {
+    if (this.#isDurable) {
+      await this.#disk.sync(fd);
+      await this.#syncFolder();
+    }
+    if (--this.#untilLook <= 0) await this.#countFolder();
+  }
+
+  /** Whether a file is there as it was written: one that stood still for long may have been taken for left over. */
+  async isWhole({ name, bytes }: LargeFile): Promise<boolean> {
+    try {
+      return (await this.#disk.status(`${this.#folder}/${name}`)).size === bytes;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  /** Removes a file that was not finished. @param bytes what it has taken. */
+  discard({ name }: LargeFile, bytes: number): Promise<void> {
+    return this.#discard(`${this.#folder}/${name}`, bytes);
+  }
+
+  /**
+   * Opens a file for reading piece by piece.
+   *
+   * @returns `undefined` when it is not there.
+   * @throws {CacheError} `"corrupt"` when it is no file.
+   */
+  async open({ name }: LargeFile): Promise<number | undefined> {
+    const path = `${this.#folder}/${name}`;
+    try {
+      return await this.#disk.openToRead(path);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+      throw code === "ELOOP" || code === "ENXIO" ? notWhole(path, error) : error;
+    }
   }
 
   /** Writes a file into room that was taken. Nothing is left of it when that fails, and its room is given back. */
@@ -156,16 +226,10 @@ export class LargeFiles {
   read({ name, bytes }: LargeFile): Promise<Uint8Array | undefined> {
     return this.#open.run(async () => {
       const path = `${this.#folder}/${name}`;
-      let fd: number;
+      const fd = await this.open({ name, bytes });
+      if (fd === undefined) return undefined;
       try {
-        fd = await this.#disk.openToRead(path);
-      } catch (error) {
-        const code = errnoOf(error);
-        if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-        if (code === "ELOOP" || code === "ENXIO") throw notWhole(path, error);
-        throw error;
-      }
-      try {
+        if (bytes > MAX_WHOLE_FRAME_BYTES) await this.#assertNoStream(fd);
         const frame = new Uint8Array(bytes);
         for (let at = 0; at < bytes;) {
           const count = await this.#disk.read(fd, frame.subarray(at), at);
@@ -272,6 +336,13 @@ export class LargeFiles {
       await this.#disk.makeDirectory(this.#folder);
       return await this.#disk.openToWrite(path);
     }
+  }
+
+  /** @throws {CacheError} `"too-large"` when a file is of a frame that is read as a stream only. */
+  async #assertNoStream(fd: number): Promise<void> {
+    const start = new Uint8Array(8);
+    await this.#disk.read(fd, start, 0);
+    if (isStreamFrame(start)) assertFitsMemory(Infinity, MAX_WHOLE_FRAME_BYTES);
   }
 
   async #syncFolder(): Promise<void> {

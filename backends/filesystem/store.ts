@@ -10,6 +10,8 @@ import { fileOf, type LargeFile, LargeFiles, newFile, ORPHAN_AGE_MS } from "./la
 import type { SegmentLogStats } from "./log/log_stats.ts";
 import type { StoredEntry } from "./log/reader.ts";
 import { SegmentLog } from "./log/segment_log.ts";
+import { notTaken, tellNoRoom } from "./no_room.ts";
+import { StoreStreams } from "./store_streams.ts";
 
 /** The folder of the log, below the base path. */
 const FOLDER = "v2";
@@ -23,6 +25,8 @@ export class Store {
   readonly #files: LargeFiles;
   readonly #context: BackendContext;
   readonly #maxInlineBytes: number;
+  /** Moves streams. */
+  readonly streams: StoreStreams;
   /** Writes that wait for something, by key; a later change of the key takes its place here, and they are dropped. */
   readonly #pending = new Map<string, symbol>();
   #firstForm: FirstForm | undefined;
@@ -36,11 +40,20 @@ export class Store {
     files: LargeFiles,
     context: BackendContext,
     maxInlineBytes: number,
+    disk: Disk,
   ) {
     this.#log = log;
     this.#files = files;
     this.#context = context;
     this.#maxInlineBytes = maxInlineBytes;
+    const shared = { log, files, disk, context, maxInlineBytes };
+    this.streams = new StoreStreams({
+      ...shared,
+      pending: this.#pending,
+      supersede: (key) => this.#firstForm?.supersede(key),
+      put: (key, frame, expiresAt) => this.#setLater(key, frame, expiresAt),
+      get: (key) => this.#getFirstForm(key),
+    });
   }
 
   /**
@@ -79,7 +92,7 @@ export class Store {
       return file && files.remove(file);
     };
     dropped.forEach(drop);
-    const store = new Store(log, files, context, maxInlineBytes);
+    const store = new Store(log, files, context, maxInlineBytes, disk);
     store.#begin(hasFirstForm ? { base, disk } : undefined);
     return store;
   }
@@ -311,20 +324,11 @@ export class Store {
       }
       if (outcome === true) return true;
       if (outcome === undefined && this.#log.stats().health === "healthy") {
-        this.#tellNoRoom(key, file.bytes);
+        tellNoRoom(this.#log, this.#context, key, file.bytes);
         return false;
       }
       throw notTaken(key);
     });
-  }
-
-  /** What is larger than the limit is the caller's to know; that there is no room for what is not, is news. */
-  #tellNoRoom(key: string, bytes: number): void {
-    if (bytes > this.#log.maxFileBytes) return;
-    const error = new CacheError("backend", "Cannot write: there is no room within the limit", {
-      key,
-    });
-    this.#context.report({ kind: "error", key, error });
   }
 
   #entryOf(key: string, { body, isReference }: StoredEntry): MaybePromise<CacheEntry | undefined> {
@@ -382,15 +386,11 @@ export class Store {
     if (error.code === "corrupt") {
       this.#log.forget(key);
       if (file !== undefined) this.#files.remove(file);
-    } else {
+    } else if (error.code !== "too-large") {
       this.#foreignFrames++;
     }
     report({ kind: "corrupt", key, error });
   }
-}
-
-function notTaken(key: string): CacheError {
-  return new CacheError("backend", "Cannot write: the disk does not take it", { key });
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

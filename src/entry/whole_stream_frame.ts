@@ -10,6 +10,9 @@ import {
 } from "./stream_frame.ts";
 import { decodeChunk, StreamFrameReader } from "./stream_frame_reader.ts";
 
+/** Streamed frames of more bytes need not be in memory as a whole: they are a miss to `get`. */
+export const MAX_WHOLE_FRAME_BYTES: number = 256 * 1024 * 1024;
+
 /** The chunks of a frame, checked and not decoded. */
 export interface StreamPayload {
   /** Each as stored, and its length before the codec. */
@@ -49,7 +52,7 @@ export function assertFitsMemory(rawLength: number, maxBytes: number): void {
   if (rawLength <= maxBytes) return;
   throw new CacheError(
     "too-large",
-    `Cannot decode value: it has ${rawLength} bytes, the limit is ${maxBytes}: read it with getStream, or raise 'maxDecodedBytes'`,
+    `Cannot decode value: it has more than ${maxBytes} bytes: read it with getStream`,
   );
 }
 

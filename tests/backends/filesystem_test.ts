@@ -35,6 +35,7 @@ for (const variant of VARIANTS) {
     directories.set(backend, basePath);
     return backend;
   }, {
+    movesStreams: true,
     reopen: (closed, context) =>
       createFilesystemBackend({ basePath: directories.get(closed), ...variant }, context),
     dispose: (closed) => rm(directories.get(closed) as string, { recursive: true }),

@@ -1,0 +1,67 @@
+import { CacheError } from "../src/errors.ts";
+import type { StreamedEntry } from "../src/types.ts";
+
+/** Reads the frame of an entry that is stored as a stream, and sees to it that it has the length that was said. */
+export class FramePieces {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #entry: StreamedEntry;
+  readonly #signal: AbortSignal;
+  readonly #aborted: Promise<never>;
+  readonly #onAbort: () => void;
+  /** Bytes read so far. */
+  length = 0;
+  /** What the stream, or its reader's signal, has failed with: not to be taken for a failure of the store. */
+  failure: { readonly reason: unknown } | undefined;
+
+  /** @param signal ends the read. */
+  constructor(entry: StreamedEntry, signal: AbortSignal) {
+    this.#entry = entry;
+    this.#signal = signal;
+    this.#reader = entry.frame.getReader();
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.#aborted = promise;
+    this.#onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  /**
+   * The next piece, `undefined` at the end.
+   *
+   * @throws what the stream fails with, or the signal's reason.
+   * @throws {CacheError} `"backend"` when it has another length than it said.
+   */
+  async next(): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#next();
+    } catch (reason) {
+      this.failure = { reason };
+      throw reason;
+    }
+  }
+
+  /** Lets go of the stream; one that is not at its end is cancelled. */
+  end(reason?: unknown): void {
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#reader.cancel(reason).catch(() => {});
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    this.#signal.throwIfAborted();
+    const { done, value } = await Promise.race([this.#reader.read(), this.#aborted]);
+    const { frameLength, key } = this.#entry;
+    if (!done) this.length += value.length;
+    if (
+      frameLength !== undefined && (done ? this.length !== frameLength : this.length > frameLength)
+    ) {
+      throw new CacheError(
+        "backend",
+        `Cannot store stream: it has ${
+          done ? "" : "at least "
+        }${this.length} bytes instead of ${frameLength}`,
+        { key },
+      );
+    }
+    return value;
+  }
+}
