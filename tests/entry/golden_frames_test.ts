@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { CacheEntry } from "../../src/entry/entry.ts";
 import { GOLDEN_FRAMES, readGoldenFrame } from "../fixtures/golden_frames.ts";
+import { GOLDEN_STREAMS } from "../fixtures/golden_streams.ts";
 
 describe("golden frames", () => {
   for (const { file, key, metadata, value, format } of GOLDEN_FRAMES) {
@@ -33,7 +34,7 @@ describe("golden frames", () => {
     const folder = fileURLToPath(new URL("../fixtures/frames/", import.meta.url));
     assert.deepStrictEqual(
       readdirSync(folder).sort(),
-      GOLDEN_FRAMES.map(({ file }) => file).sort(),
+      [...GOLDEN_FRAMES, ...GOLDEN_STREAMS].map(({ file }) => file).sort(),
     );
   });
 });

@@ -14,6 +14,13 @@ describe("CacheManager.getStats()", () => {
       backends: [{ backend: memory, maxEntryBytes: 500 }, disk],
       clock,
     });
+    const streams = {
+      streamReads: 0,
+      streamWrites: 0,
+      streamErrors: 0,
+      streamBytesRead: 0,
+      streamBytesWritten: 0,
+    };
     const none = { hits: 0, misses: 0, writes: 0, promotions: 0, declined: 0, errors: 0 };
     assert.deepEqual(await cache.getStats(), {
       hits: 0,
@@ -21,6 +28,7 @@ describe("CacheManager.getStats()", () => {
       loads: 0,
       loadErrors: 0,
       hitRatio: 0,
+      ...streams,
       tiers: [
         { name: "memory", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
         { name: "disk", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
@@ -53,6 +61,7 @@ describe("CacheManager.getStats()", () => {
       loads: 1 + 2,
       loadErrors: 1,
       hitRatio: 8 / 14,
+      ...streams,
       tiers: [
         {
           name: "memory",

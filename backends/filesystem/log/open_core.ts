@@ -27,6 +27,8 @@ export interface OpenedCore {
   readonly space: Space;
   readonly queue: WriteQueue;
   readonly reader: Reader;
+  /** When the directory was looked at, by the stopwatch: what came later is not known yet. */
+  readonly lookedAt: number;
   /** Gives up what holds the directory. */
   readonly closeDirectory: () => void;
 }
@@ -98,12 +100,14 @@ function assemble(
   });
   const queue = new WriteQueue(core, space);
   space.attach(queue);
+  // Before the look: what others write meanwhile may not be seen by it.
+  const lookedAt = core.stopwatch();
   try {
     set.refresh();
   } catch (cause) {
     throw unavailable(core.directory.path, cause);
   }
-  return { core, set, space, queue, reader, closeDirectory };
+  return { core, set, space, queue, reader, lookedAt, closeDirectory };
 }
 
 interface Sources {

@@ -40,7 +40,7 @@ export class SegmentLog {
   #queue!: WriteQueue;
   #reader!: Reader;
   #writer!: LogWriter;
-  #lookedAt: number;
+  #lookedAt!: number;
   /** The directory is gone and could not be made again. */
   #isStranded = false;
   #isClosed = false;
@@ -50,7 +50,6 @@ export class SegmentLog {
     this.#options = options;
     this.#pollMs = options.pollMs ?? 100;
     this.#adopt(openCore(path, options));
-    this.#lookedAt = this.#core.stopwatch();
   }
 
   /**
@@ -387,6 +386,7 @@ export class SegmentLog {
     this.#space = opened.space;
     this.#queue = opened.queue;
     this.#reader = opened.reader;
+    this.#lookedAt = opened.lookedAt;
     this.#writer = new LogWriter(opened, (body) => this.#options.external?.drop(body));
   }
 

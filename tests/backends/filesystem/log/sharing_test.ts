@@ -70,6 +70,30 @@ test("a use that begins pollMs after a write sees it", async () => {
   await second.close();
 });
 
+test("what comes while a log is opened is seen within pollMs of its look at the directory", async () => {
+  const { first, disk, time } = await two();
+  const list = disk.list.bind(disk);
+  // A process that is held up once it has read the names.
+  disk.list = (path) => {
+    const names = list(path);
+    time.advance(60);
+    return names;
+  };
+  const late = await openLog(DIRECTORY, {
+    fileLayer: disk,
+    processTable: new FakeProcesses().spawn(),
+    stopwatch: time.read,
+    pollMs: 100,
+  });
+  disk.list = list;
+  await first.put("a", frameOf("a", 1), Infinity);
+  await first.flush();
+  time.advance(99);
+  assert.equal(await readVersion(late, "a"), 1);
+  await first.close();
+  await late.close();
+});
+
 test("delete() reaches what another log has put unseen", async () => {
   const { first, second } = await two();
   await second.put("other", frameOf("other", 1), Infinity);
