@@ -82,6 +82,8 @@ export { structuredSerializer } from "./src/serializers/structured.ts";
 export { createMessagePackSerializer } from "./src/serializers/messagepack.ts";
 export type { MessagePackModule, MessagePackOptions } from "./src/serializers/messagepack.ts";
 export type { CacheEvents, CacheListener, TierOutcome } from "./src/observability/events.ts";
+export type { PrefetchOptions } from "./src/warming/prefetch_options.ts";
+export type { PrefetchStats } from "./src/warming/prefetcher.ts";
 export type { CacheStats, TierStats } from "./src/observability/stats.ts";
 
 export { EmbeddingCache } from "./src/embedding_cache.ts";

@@ -9,6 +9,7 @@ import { type CacheManagerOptions, resolveOptions } from "./cache_manager_option
 import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
 import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
+import { openPrefetcher } from "../warming/open_prefetcher.ts";
 import { Tier } from "./tier.ts";
 import { TierStack } from "./tier_stack.ts";
 
@@ -75,6 +76,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
       if (native !== undefined) useNativeCrc32(native);
     }
     const stack = new TierStack({ ...resolved, tiers, events });
+    stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, tiers, stack.fills);
     const core = {
       stack,
       loads: new Loads(stack),

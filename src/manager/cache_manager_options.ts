@@ -15,6 +15,11 @@ import {
 import type { CacheBackend, Clock, Codec, Serializer } from "../types.ts";
 import { backendFlaw, isBackend } from "./backend_shape.ts";
 import { type BreakerConfig, readBreaker } from "./breaker_options.ts";
+import {
+  type PrefetchOptions,
+  type ResolvedPrefetchOptions,
+  resolvePrefetchOptions,
+} from "../warming/prefetch_options.ts";
 import type { Duration } from "./cache.ts";
 import type { TierLimits } from "./tier_limits.ts";
 
@@ -68,6 +73,13 @@ export interface CacheManagerOptions {
   readonly maxDecodedBytes?: number | string | undefined;
   /** Whether statistics ask the backends what they hold; what was done is counted anyhow. @default {true} */
   readonly enableStats?: boolean | undefined;
+  /**
+   * Whether entries are fetched from slower tiers before they are asked for,
+   * by what has followed what. Needs memory as its first tier.
+   *
+   * @default {false}
+   */
+  readonly prefetch?: boolean | PrefetchOptions | undefined;
   /** The one source of time. @default {the system's clock} */
   readonly clock?: Clock | undefined;
   /** The one source of randomness, from 0 up to, but not including, 1. @default {Math.random} */
@@ -81,6 +93,7 @@ export interface ResolvedOptions {
   readonly format: WriteFormat;
   readonly maxDecodedBytes: number;
   readonly asksBackends: boolean;
+  readonly prefetch: ResolvedPrefetchOptions | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -126,6 +139,7 @@ const FIELDS = [
   "compressionMinBytes",
   "serializationFormat",
   "maxDecodedBytes",
+  "prefetch",
   "clock",
   "random",
 ];
@@ -155,6 +169,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     defaultTtl: reader.duration("defaultTtl") ?? Infinity,
     maxDecodedBytes: reader.bytes("maxDecodedBytes") ?? DEFAULT_MAX_DECODED_BYTES,
     asksBackends: reader.boolean("enableStats") ?? true,
+    prefetch: resolvePrefetchOptions(reader.raw("prefetch")),
     clock: clock ?? systemClock,
     random: reader.function<() => number>("random") ?? Math.random,
     format: await resolveFormat(reader),

@@ -1,6 +1,7 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
+import type { Prefetcher } from "../warming/prefetcher.ts";
 import type { Fences } from "./fences.ts";
 import type { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
@@ -46,6 +47,8 @@ export class InstantReads {
   readonly #versions: VersionClock;
   readonly #counters: CacheCounters;
   readonly #maxDecodedBytes: number;
+  /** Told of what memory has and has not; `undefined` where nothing is fetched ahead. */
+  prefetcher: Prefetcher | undefined;
   /** The first tier, where that is in memory and the cache is open. */
   #memory: Tier | undefined;
   #isClosed = false;
@@ -110,6 +113,7 @@ export class InstantReads {
     if (entry === "wait" || !entry.isLive) return WAIT;
     if (entry.tags.length > 0 && this.#tags.isDroppedSync(entry) !== false) return WAIT;
     this.#hit(key, memory);
+    if (this.prefetcher !== undefined) this.prefetcher.hit(key);
     return entry.value();
   }
 
@@ -148,6 +152,7 @@ export class InstantReads {
       }
     }
     this.#hit(key, this.#tiers[place]!);
+    if (place > 0) this.prefetcher?.missed([key]);
     return value;
   }
 

@@ -12,6 +12,7 @@ import { type CacheCounters, InstantReads } from "./instant_reads.ts";
 import { promote } from "./promotion.ts";
 import type { StreamedMetadata } from "./stream_sink.ts";
 import { Streams } from "./streams.ts";
+import { Fills } from "../warming/fills.ts";
 import { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
@@ -56,6 +57,8 @@ export class TierStack {
   readonly fences: Fences = new Fences();
   /** The reads that need no waiting. */
   readonly instant: InstantReads;
+  /** What brings in entries that nobody has asked for yet. */
+  readonly fills: Fills;
   /** What moves streams. */
   readonly streams: Streams;
   readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
@@ -88,6 +91,7 @@ export class TierStack {
       counters: this.#counters,
     };
     this.instant = new InstantReads(shared);
+    this.fills = new Fills(shared);
     this.streams = new Streams({
       ...shared,
       background: this.#background,
@@ -116,7 +120,7 @@ export class TierStack {
           promotions = promote(this.#events, entry!, tier, missed, ticket);
           return this.#hit(key, tier, value);
         }
-        missed.push(tier);
+        if (missed.push(tier) === 1) this.instant.prefetcher?.missed([key]);
       }
       return this.#miss(key);
     } finally {
@@ -148,7 +152,7 @@ export class TierStack {
           if (promotion !== undefined) promotions.push(promotion);
         }
         wanted = wanted.filter((key) => !found.has(key));
-        missed.push(tier);
+        if (missed.push(tier) === 1) this.instant.prefetcher?.missed(wanted);
       }
       for (const key of wanted) this.#miss(key);
       return found;
@@ -296,11 +300,13 @@ export class TierStack {
   /** What was done, and what the tiers hold. */
   async getStats(): Promise<CacheStats> {
     const { hits, misses } = this.#counters;
+    const { prefetcher } = this.instant;
     return {
       ...this.#counters,
       ...this.streams.counts,
       hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
       tiers: await Promise.all(this.#tiers.map((tier) => tier.getStats(this.#asksBackends))),
+      ...(prefetcher && { prefetch: prefetcher.getStats() }),
     };
   }
 
@@ -313,6 +319,7 @@ export class TierStack {
   /** Drains and closes every tier, also when one of them fails. */
   async close(): Promise<void> {
     this.instant.close();
+    await this.instant.prefetcher?.close();
     await this.streams.close();
     await this.#background.idle();
     const ends = await Promise.allSettled(this.#tiers.map((tier) => tier.close()));
@@ -375,6 +382,7 @@ export class TierStack {
 
   #hit(key: string, tier: Tier, value: unknown): unknown {
     this.#counters.hits++;
+    this.instant.prefetcher?.hit(key);
     if (this.#events.has("hit")) this.#events.emit("hit", { key, tier: tier.name });
     return value;
   }

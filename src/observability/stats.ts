@@ -1,4 +1,5 @@
 import type { BackendStats } from "../types.ts";
+import type { PrefetchStats } from "../warming/prefetcher.ts";
 
 /** What one tier did since the cache was opened, and what it holds. */
 export interface TierStats extends BackendStats {
@@ -48,6 +49,8 @@ export interface CacheStats {
   readonly streamBytesWritten: number;
   /** One for each tier, fastest first. */
   readonly tiers: readonly TierStats[];
+  /** What was fetched ahead; absent where that is off. */
+  readonly prefetch?: PrefetchStats;
 }
 
 /** The counts of a tier, in the making. */

@@ -326,6 +326,7 @@ describe("CacheManager.open()", () => {
       },
       maxDecodedBytes: 256 * 1024 * 1024,
       asksBackends: true,
+      prefetch: undefined,
       clock: systemClock,
       random: Math.random,
     });
