@@ -6,7 +6,10 @@ import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  FrameReadOptions,
   OperationOptions,
+  StoredFrame,
+  StreamedEntry,
   VersionedOutcome,
 } from "../../src/types.ts";
 import type { Random } from "../_back_off.ts";
@@ -26,6 +29,7 @@ import { Requests } from "./requests.ts";
 import type { ObjectStoreSettings } from "./settings.ts";
 import { settleAll } from "./settle_all.ts";
 import { StoreError } from "./store_error.ts";
+import { Streams } from "./streams.ts";
 import { Sweeper } from "./sweeper.ts";
 import { versionedMethods } from "./versioned_methods.ts";
 import { walkEntries } from "./walk.ts";
@@ -81,6 +85,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
   readonly #operations: Operations;
   readonly #conditions: ConditionsOfStore;
   readonly #sweeper: Sweeper;
+  readonly #streams: Streams;
   #purged = 0;
   #closing: Promise<void> | undefined;
 
@@ -112,6 +117,14 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       context,
       grace: settings.expiryGrace,
       run: (key, operate) => this.#operations.write("purge", [key], undefined, operate),
+    });
+    this.#streams = new Streams({
+      ...parts,
+      backend: name,
+      clock,
+      operations: this.#operations,
+      conditions: this.#conditions,
+      sweeper: this.#sweeper,
     });
     if (settings.conditionalWrites !== false) {
       const versioned = versionedMethods({
@@ -170,6 +183,20 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       );
     });
     return true;
+  }
+
+  /** Stores an entry whose frame comes as a stream, in parts that become visible together. */
+  setStream(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome> {
+    return this.#streams.set(key, entry, options);
+  }
+
+  /** Reads the frame of an entry, or a range of it, as a stream. */
+  getStream(key: string, options?: FrameReadOptions): Promise<StoredFrame | undefined> {
+    return this.#streams.get(key, options);
   }
 
   /** Stores many at once, as many as `maxRequests` allows. */
@@ -313,6 +340,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
 
   /** Waits up to five seconds for what is under way. */
   close(): Promise<void> {
+    this.#streams.close();
     this.#closing ??= this.#operations.close(this.#context.clock).then(() => this.#store.close?.());
     return this.#closing;
   }

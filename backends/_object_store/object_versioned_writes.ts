@@ -6,7 +6,7 @@ import { encodeMark, MARK_MS } from "../_delete_mark.ts";
 import type { Conditions } from "./conditions.ts";
 import { encodeStanding, type Standing } from "./object_metadata.ts";
 import type { ObjectCondition, ObjectStore } from "./object_store.ts";
-import type { FoundRecord, Records } from "./records.ts";
+import type { Records } from "./records.ts";
 import type { Requests } from "./requests.ts";
 
 /** What versioned writes need. */
@@ -111,7 +111,9 @@ export class ObjectVersionedWrites {
       const held = await records.look(name, signal);
       // An attempt whose answer was lost may be what stands there: then it is done.
       if (attempts > 1 && held?.info.metadata === metadata) return { isOutdated: false, wasLive };
-      if (this.#stays(held, record)) return { isOutdated: true, wasLive: false };
+      if (staysOver(held?.standing, record.version, this.#parts.clock.now())) {
+        return { isOutdated: true, wasLive: false };
+      }
       wasLive = (held?.standing?.expiresAt ?? 0) > this.#parts.clock.now();
       attempts = 0;
       const condition = held === undefined ? "absent" : { tag: conditions.tag(held.info.tag) };
@@ -122,16 +124,12 @@ export class ObjectVersionedWrites {
       `Cannot write to ${store.label}: others always write first`,
     );
   }
+}
 
-  /** Whether what is there is newer. What claims a version from a later time than any honest clock's has none. */
-  #stays(held: FoundRecord | undefined, { version }: Record): boolean {
-    const standing = held?.standing;
-    if (standing === undefined) return false;
-    const now = this.#parts.clock.now();
-    const isMark = standing.expiresAt === 0;
-    if ((isMark && standing.staleUntil <= now) || standing.version > latestHonest(now)) {
-      return false;
-    }
-    return standing.version > version || (standing.version === version && isMark);
-  }
+/** Whether what is there is newer than a version. What claims one from a later time than any honest clock's has none. */
+export function staysOver(standing: Standing | undefined, version: number, now: number): boolean {
+  if (standing === undefined) return false;
+  const isMark = standing.expiresAt === 0;
+  if ((isMark && standing.staleUntil <= now) || standing.version > latestHonest(now)) return false;
+  return standing.version > version || (standing.version === version && isMark);
 }

@@ -1,6 +1,7 @@
 import type { ContainerClient } from "@azure/storage-blob";
 import type { OperationOptions } from "../../src/types.ts";
 import type { ObjectUpload } from "../_object_store/object_store.ts";
+import { type AzureDownload, collectDownload } from "./azure_body.ts";
 import { isAzureConflict, isMissingBlob } from "./azure_error.ts";
 
 /** Sends something by the client. */
@@ -41,8 +42,7 @@ export class AzureUpload implements ObjectUpload {
   }
 
   part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<void> {
-    // All names of a blob's blocks have one length.
-    const block = btoa(`${this.#id}-${String(at).padStart(6, "0")}`);
+    const block = blockName(this.#id, at);
     this.#blocks[at] = block;
     return this.#send(signal, async (container, abort) => {
       const client = container.getBlockBlobClient(this.#name);
@@ -78,9 +78,9 @@ export class AzureUpload implements ObjectUpload {
           throw error;
         });
         if (properties === undefined) {
-          const { etag = "" } = await client.upload(new Uint8Array(0), 0, {
+          const { etag = "" } = await client.commitBlockList([], {
             ...abort,
-            metadata: { ...this.#metadata, ...emptied(this.#metadata) },
+            metadata: emptied(this.#metadata),
             conditions: { ifNoneMatch: "*" },
           });
           await client.delete({ ...abort, conditions: { ifMatch: etag } });
@@ -92,11 +92,14 @@ export class AzureUpload implements ObjectUpload {
         if (committedBlocks.length > 0) {
           await client.commitBlockList(committedBlocks.map(({ name }) => name), options);
         } else if (contentLength <= MAX_REWRITTEN_BYTES) {
-          const bytes = await client.downloadToBuffer(0, undefined, {
+          const download = await client.download(0, undefined, {
             ...abort,
             conditions: { ifMatch: etag },
           });
-          await client.upload(bytes, bytes.length, options);
+          const bytes = await collectDownload(download as AzureDownload, signal);
+          const block = blockName(this.#id, this.#blocks.length);
+          await client.stageBlock(block, bytes as Uint8Array<ArrayBuffer>, bytes.length, abort);
+          await client.commitBlockList([block], options);
         }
       } catch (error) {
         // Whoever has written it meanwhile has dropped them.
@@ -104,6 +107,11 @@ export class AzureUpload implements ObjectUpload {
       }
     });
   }
+}
+
+/** All names of a blob's blocks have one length. */
+function blockName(upload: string, at: number): string {
+  return btoa(`${upload}-${String(at).padStart(6, "0")}`);
 }
 
 function emptied(metadata: Record<string, string>): Record<string, string> {

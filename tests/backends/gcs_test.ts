@@ -25,5 +25,6 @@ const open = (prefix: string, context: BackendContext): CacheBackend => {
 
 backendSuite("GcsBackend", (context) => open(`suite/${++opened}`, context), {
   keepsNewest: true,
+  movesStreams: true,
   reopen: (closed, context) => open(prefixes.get(closed) as string, context),
 });

@@ -33,6 +33,7 @@ for (const [form, config] of Object.entries(forms)) {
   };
   backendSuite(`S3Backend over ${form}`, (context) => open(`suite/${++opened}`, context), {
     keepsNewest: true,
+    movesStreams: true,
     reopen: (closed, context) => open(prefixes.get(closed) as string, context),
   });
 }
