@@ -90,11 +90,12 @@ export function evaluate(
   };
 }
 
-/** Tells the listeners of a channel. */
+/** Tells the listeners of a channel, one request after another: messages arrive in order. */
 export function publish(channel: string, message: string): UpstashCommand {
   return {
     add: (pipeline) => pipeline.publish(channel, message),
     bytes: sizeOf(channel) + sizeOf(message),
+    writes: channel,
   };
 }
 

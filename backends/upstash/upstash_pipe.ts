@@ -9,7 +9,7 @@ export interface UpstashCommand {
   readonly add: (pipeline: UpstashPipelineLike) => unknown;
   /** About the bytes that it takes of a request. */
   readonly bytes: number;
-  /** The stored key that it changes. Requests overtake one another: no two of them change the same. */
+  /** The stored key that it changes, or the channel that it tells. Requests overtake one another: no two of them change the same. */
   readonly writes?: string;
   /** Whether its reply is to be null where the key holds no string. */
   readonly nullIfWrongType?: boolean;
