@@ -32,6 +32,7 @@ export type {
   TierConfig,
 } from "./src/manager/cache_manager_options.ts";
 export type { BreakerConfig } from "./src/manager/breaker_options.ts";
+export type { CoordinationConfig } from "./src/manager/coordination_options.ts";
 export type {
   Cache,
   Duration,
@@ -84,7 +85,7 @@ export type { MessagePackModule, MessagePackOptions } from "./src/serializers/me
 export type { CacheEvents, CacheListener, TierOutcome } from "./src/observability/events.ts";
 export type { PrefetchOptions } from "./src/warming/prefetch_options.ts";
 export type { PrefetchStats } from "./src/warming/prefetcher.ts";
-export type { CacheStats, TierStats } from "./src/observability/stats.ts";
+export type { CacheStats, CoordinationStats, TierStats } from "./src/observability/stats.ts";
 
 export { EmbeddingCache } from "./src/embedding_cache.ts";
 export type {

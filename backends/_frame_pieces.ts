@@ -6,8 +6,7 @@ export class FramePieces {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #entry: StreamedEntry;
   readonly #signal: AbortSignal;
-  /** Ends the read under way. One for each read: what a promise for all of them keeps is never freed. */
-  #reject: (reason: unknown) => void = () => {};
+  readonly #aborted: Promise<never>;
   readonly #onAbort: () => void;
   /** Bytes read so far. */
   length = 0;
@@ -19,7 +18,10 @@ export class FramePieces {
     this.#entry = entry;
     this.#signal = signal;
     this.#reader = entry.frame.getReader();
-    this.#onAbort = () => this.#reject(signal.reason);
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.#aborted = promise;
+    this.#onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -46,7 +48,7 @@ export class FramePieces {
 
   async #next(): Promise<Uint8Array | undefined> {
     this.#signal.throwIfAborted();
-    const { done, value } = await this.#read();
+    const { done, value } = await Promise.race([this.#reader.read(), this.#aborted]);
     const { frameLength, key } = this.#entry;
     if (!done) this.length += value.length;
     if (
@@ -61,12 +63,5 @@ export class FramePieces {
       );
     }
     return value;
-  }
-
-  #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      this.#reader.read().then(resolve, reject);
-    });
   }
 }

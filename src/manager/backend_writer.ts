@@ -2,6 +2,9 @@ import type { CacheEntry } from "../entry/entry.ts";
 import { CacheError } from "../errors.ts";
 import type { CacheBackend, OperationOptions, VersionedOutcome } from "../types.ts";
 
+/** Keys that are removed in one request. */
+const ERASE_BATCH = 500;
+
 /** Writes to a backend, be it one that compares versions or not. */
 export class BackendWriter {
   readonly #backend: CacheBackend;
@@ -57,6 +60,29 @@ export class BackendWriter {
     return backend.deleteUpTo === undefined
       ? backend.deleteMany!(keys, options)
       : backend.deleteUpTo(keys, version, options);
+  }
+
+  /** Removes what matches, except what is newer than a version where the backend can tell. @returns how many. */
+  async eraseMatching(
+    pattern: string | undefined,
+    version: number,
+    options: OperationOptions,
+  ): Promise<number> {
+    const backend = this.#backend;
+    if (backend.deleteUpTo === undefined || backend.keys === undefined) {
+      return await backend.clear(pattern, options);
+    }
+    let removed = 0;
+    let batch: string[] = [];
+    for await (const key of backend.keys(pattern, options)) {
+      batch.push(key);
+      if (batch.length < ERASE_BATCH) continue;
+      removed += await backend.deleteUpTo(batch, version, options);
+      batch = [];
+    }
+    return batch.length === 0
+      ? removed
+      : removed + await backend.deleteUpTo(batch, version, options);
   }
 
   /** Removes one entry unless it is newer than a version. @returns whether it did. */

@@ -1,5 +1,6 @@
 import { loadNativeCrc32 } from "../builtins.ts";
 import { useNativeCrc32 } from "../entry/checksum.ts";
+import { VersionClock } from "../entry/version.ts";
 import { type CacheEvents, type CacheListener, EventHub } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import { CacheBackendRegistry } from "../registry.ts";
@@ -10,6 +11,7 @@ import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
 import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
 import { openPrefetcher } from "../warming/open_prefetcher.ts";
+import { type Sharing, sharingOf } from "./shared_tier.ts";
 import { Tier } from "./tier.ts";
 import { TierStack } from "./tier_stack.ts";
 
@@ -55,6 +57,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
     const events = new EventHub();
     const backends: CacheBackend[] = [];
     const opened: CacheBackend[] = [];
+    let sharing: Sharing;
     try {
       for (const { source } of resolved.tiers) {
         const isReady = isBackend(source);
@@ -63,19 +66,21 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
         backends.push(backend);
       }
       assertDistinctNames(backends);
+      sharing = sharingOf(backends, resolved.coordination);
     } catch (error) {
       await Promise.allSettled(opened.map(async (backend) => await backend.close?.()));
       throw error;
     }
     const { clock, random } = resolved;
+    const versions = new VersionClock(clock);
     const tiers = backends.map((backend, at) =>
-      new Tier(backend, resolved.tiers[at]!.limits, { clock, random, events })
+      new Tier(backend, resolved.tiers[at]!.limits, { clock, random, events, versions })
     );
     if (!tiers.every((tier) => tier.isInProcess)) {
       const native = await loadNativeCrc32();
       if (native !== undefined) useNativeCrc32(native);
     }
-    const stack = new TierStack({ ...resolved, tiers, events });
+    const stack = new TierStack({ ...resolved, tiers, events, versions, sharing });
     stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, tiers, stack.fills);
     const core = {
       stack,

@@ -21,6 +21,11 @@ import {
   resolvePrefetchOptions,
 } from "../warming/prefetch_options.ts";
 import type { Duration } from "./cache.ts";
+import {
+  type CoordinationConfig,
+  type CoordinationOptions,
+  readCoordination,
+} from "./coordination_options.ts";
 import type { TierLimits } from "./tier_limits.ts";
 
 /** Fields that every tier's config may have beside its backend's own. */
@@ -80,6 +85,8 @@ export interface CacheManagerOptions {
    * @default {false}
    */
   readonly prefetch?: boolean | PrefetchOptions | undefined;
+  /** How processes that share a store agree, and tiers are brought what they missed. @default {as {@linkcode CoordinationConfig} says} */
+  readonly coordination?: CoordinationConfig | undefined;
   /** The one source of time. @default {the system's clock} */
   readonly clock?: Clock | undefined;
   /** The one source of randomness, from 0 up to, but not including, 1. @default {Math.random} */
@@ -96,6 +103,7 @@ export interface ResolvedOptions {
   readonly prefetch: ResolvedPrefetchOptions | undefined;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly coordination: CoordinationOptions;
 }
 
 /** One tier's config, parted into what is the manager's and what the backend's. */
@@ -140,6 +148,7 @@ const FIELDS = [
   "serializationFormat",
   "maxDecodedBytes",
   "prefetch",
+  "coordination",
   "clock",
   "random",
 ];
@@ -172,6 +181,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     prefetch: resolvePrefetchOptions(reader.raw("prefetch")),
     clock: clock ?? systemClock,
     random: reader.function<() => number>("random") ?? Math.random,
+    coordination: readCoordination(SUBJECT, reader.raw("coordination")),
     format: await resolveFormat(reader),
   };
 }

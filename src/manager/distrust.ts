@@ -79,6 +79,13 @@ export class Distrust {
     if (this.#failedClears.length > MAX_CLEARS) this.#failAll();
   }
 
+  /** When a clear that failed was begun, of a pattern or of everything; `undefined` where none did. */
+  orderOfClear(pattern: string | undefined): number | undefined {
+    return this.#failedClears.find((clear) =>
+      clear.pattern === pattern || clear.pattern === undefined
+    )?.order;
+  }
+
   #succeed(key: string, order: number): void {
     // A success that is older than the failure says nothing about what followed it.
     if ((this.#failed.get(key) ?? Infinity) <= order) this.#failed.delete(key);

@@ -161,6 +161,12 @@ export class Fences {
     return new WriteTicket(fence, () => this.#release(key, fence));
   }
 
+  /** Another process has changed a key: makes its tickets invalid. */
+  invalidate(key: string): void {
+    const fence = this.#fences.get(key);
+    if (fence !== undefined) fence.generation++;
+  }
+
   /**
    * Begins to clear the keys that match, and hands that to the tiers: makes their tickets invalid.
    *

@@ -145,8 +145,7 @@ class SourceReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #size: number | undefined;
   readonly #signal: AbortSignal;
-  /** Ends the read under way. One for each read: what a promise for all of them keeps is never freed. */
-  #reject: (reason: unknown) => void = () => {};
+  readonly #aborted: Promise<never>;
   readonly #onAbort: () => void;
   #length = 0;
   #isOver = false;
@@ -159,7 +158,10 @@ class SourceReader {
     this.#reader = source.getReader();
     this.#size = size;
     this.#signal = signal;
-    this.#onAbort = () => this.#reject(signal.reason);
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.#aborted = promise;
+    this.#onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -167,7 +169,7 @@ class SourceReader {
   async next(): Promise<Uint8Array | undefined> {
     this.#signal.throwIfAborted();
     if (this.#isOver) return undefined;
-    const { done, value } = await this.#read();
+    const { done, value } = await Promise.race([this.#reader.read(), this.#aborted]);
     if (done) {
       this.#isOver = true;
       if (this.#size !== undefined && this.#length !== this.#size) throw this.#wrongSize("");
@@ -192,13 +194,6 @@ class SourceReader {
   /** Ends listening. */
   release(): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
-  }
-
-  #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
-    return new Promise((resolve, reject) => {
-      this.#reject = reject;
-      this.#reader.read().then(resolve, reject);
-    });
   }
 
   #wrongSize(least: string): CacheError {

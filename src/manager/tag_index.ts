@@ -6,8 +6,13 @@ import { reservedKey } from "./scope.ts";
 export interface MarkStore {
   /** The version that a mark holds, `undefined` where no tier has it. */
   read(key: string): Promise<number | undefined>;
-  /** Writes a mark. @returns whether it is kept. */
-  write(key: string, version: number): Promise<boolean>;
+  /**
+   * Writes a mark.
+   *
+   * @param dropped the tag, where it is dropped by this.
+   * @returns whether it is kept.
+   */
+  write(key: string, version: number, dropped?: string): Promise<boolean>;
 }
 
 /** What of an entry tells whether it was dropped. */
@@ -105,6 +110,21 @@ export class TagIndex {
     await this.#put(tag, Math.max(version, this.#marks.get(tag)?.version ?? 0), false);
   }
 
+  /** Takes note that another process has dropped a tag. */
+  heard(tag: string, version: number | undefined): void {
+    const known = this.#marks.get(tag);
+    if (version === undefined) {
+      if (known !== undefined) known.checkedAt = -Infinity;
+    } else if (known === undefined || known.version < version) {
+      this.#remember(tag, { version, isStored: true, isInitial: false });
+    }
+  }
+
+  /** Reads every mark again before it is believed: drops may have been missed. */
+  doubt(): void {
+    for (const mark of this.#marks.values()) mark.checkedAt = -Infinity;
+  }
+
   /** Takes note that the store loses the marks whose keys match; entries to come need them again. */
   cleared(matches: (key: string) => boolean): void {
     for (const [tag, mark] of this.#marks) {
@@ -145,7 +165,8 @@ export class TagIndex {
 
   async #put(tag: string, version: number, isInitial: boolean): Promise<void> {
     const mark = this.#remember(tag, { version, isInitial, isStored: true });
-    if (await this.#store?.write(markKey(tag), version) === false) mark.isStored = false;
+    const dropped = isInitial ? undefined : tag;
+    if (await this.#store?.write(markKey(tag), version, dropped) === false) mark.isStored = false;
   }
 
   #remember(tag: string, known: Omit<Mark, "checkedAt">): Mark {

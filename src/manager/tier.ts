@@ -1,3 +1,4 @@
+import type { RecoveryTier, RepairOutcome } from "../coordination/recovery_tier.ts";
 import type { CacheEntry } from "../entry/entry.ts";
 import type { TierOutcome } from "../observability/events.ts";
 import type { TierStats } from "../observability/stats.ts";
@@ -23,7 +24,7 @@ type PromotionOutcome = WriteOutcome | Superseded;
  * give an outcome. A key whose write failed here is not read here until a
  * later write or delete has succeeded: an older value may stand under it.
  */
-export class Tier extends TierReads {
+export class Tier extends TierReads implements RecoveryTier {
   /** What moves streams in and out. */
   readonly streams: TierStreams;
   readonly #writer: BackendWriter;
@@ -154,6 +155,62 @@ export class Tier extends TierReads {
     );
   }
 
+  /** As {@linkcode Tier.drop}, at once: only for a tier that {@linkcode Tier.isInProcess}. */
+  dropNow(key: string, version: number): void {
+    const { backend, guard } = this;
+    try {
+      const held = backend.peek === undefined ? backend.getSync!(key) : backend.peek(key);
+      if (!held || held.version > version) return;
+      const order = guard.distrust.begin();
+      backend.delete(key).then(
+        () => guard.distrust.succeeded([key], order),
+        (error) => this.#dropFailed(key, error),
+      );
+    } catch (error) {
+      this.#dropFailed(key, error);
+    }
+  }
+
+  /** Forgets what matches, which others may have changed: it is not read from now on. */
+  async forget(pattern: string | undefined): Promise<void> {
+    const { distrust } = this.guard;
+    if (!this.isInProcess) distrust.clearFailed(pattern, distrust.begin());
+    await this.clear(pattern);
+  }
+
+  /** As {@linkcode RecoveryTier.repair}. */
+  async repair(
+    key: string,
+    entry: CacheEntry | undefined,
+    version: number,
+    isCurrent: () => boolean,
+  ): Promise<RepairOutcome> {
+    const outcome = await this.guard.write<VersionedOutcome | boolean>(
+      entry === undefined ? "delete" : "write",
+      [key],
+      (options) =>
+        entry === undefined
+          ? this.#writer.erase(key, version, options)
+          : this.#store(entry, options),
+      undefined,
+      () => isCurrent() && this.distrusts(key),
+    );
+    if (outcome === "failed" || outcome === "superseded" || outcome === "outdated") return outcome;
+    return "done";
+  }
+
+  /** As {@linkcode RecoveryTier.repairClear}. */
+  async repairClear(pattern: string | undefined, version: number): Promise<boolean> {
+    const order = this.guard.distrust.orderOfClear(pattern);
+    const removed = await this.guard.clear(
+      pattern,
+      (options) => this.#writer.eraseMatching(pattern, version, options),
+      undefined,
+      order,
+    );
+    return removed !== "failed";
+  }
+
   /** Removes all entries that match. Has twelve deadlines: it takes as long as there are entries. */
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
     const removed = await this.guard.clear(
@@ -202,6 +259,12 @@ export class Tier extends TierReads {
     }
     await this.#writer.erase(key, version, options);
     return "declined";
+  }
+
+  #dropFailed(key: string, error: unknown): void {
+    const { distrust } = this.guard;
+    distrust.failed([key], distrust.begin());
+    this.guard.failed("delete", key, error);
   }
 
   #count<O extends PromotionOutcome>(outcome: O, occasion: Occasion): O {

@@ -41,6 +41,8 @@ export interface TierGuardParts {
   readonly random: () => number;
   /** Reads something small. */
   readonly probe: (options: OperationOptions) => Promise<unknown>;
+  /** Whether the store keeps the newest version, whatever comes late. */
+  readonly isVersioned: boolean;
 }
 
 /**
@@ -240,8 +242,8 @@ export class TierGuard {
     pattern: string | undefined,
     start: (options: OperationOptions) => Promise<number>,
     signal?: AbortSignal,
+    order: number = this.distrust.begin(),
   ): Promise<number | "failed"> {
-    const order = this.distrust.begin();
     if (this.isDown) {
       this.distrust.clearFailed(pattern, order);
       this.#parts.counters.skipped++;
@@ -312,7 +314,7 @@ export class TierGuard {
       try {
         return await write();
       } finally {
-        if (isOver) this.distrust.failed(keys, this.distrust.begin());
+        if (isOver && !this.#parts.isVersioned) this.distrust.failed(keys, this.distrust.begin());
       }
     }).finally(() => isOver = true);
   }

@@ -1,6 +1,7 @@
 import type { WriteFormat } from "../entry/content.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { Clock } from "../types.ts";
+import type { Change } from "./coordination.ts";
 import { dropOutdated } from "./drop_outdated.ts";
 import type { MarkStore } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
@@ -16,6 +17,8 @@ export interface TierMarksParts {
   readonly versions: VersionClock;
   /** How values are written. */
   readonly format: WriteFormat;
+  /** Told when a mark has been written, and of what others are to be told. */
+  readonly changed: (change: Change) => void;
 }
 
 /** Keeps the marks of tags in tiers, as entries that live for ever. */
@@ -46,14 +49,17 @@ export class TierMarks implements MarkStore {
   }
 
   /** Writes a mark. @returns whether any tier has it, or a newer one. */
-  async write(key: string, version: number): Promise<boolean> {
-    const { tiers, clock, format } = this.#parts;
+  async write(key: string, version: number, dropped?: string): Promise<boolean> {
+    const { tiers, clock, format, changed } = this.#parts;
     const mark = entryOf(
       { key, value: version, ttl: Infinity, tags: [], version },
       clock.now(),
       format,
     );
     const outcomes = await Promise.all(tiers.map((tier) => tier.set(mark)));
+    const tag = dropped ?? "";
+    const announcement = dropped === undefined ? undefined : { kind: "tag", tag, version } as const;
+    changed({ key, entry: mark, version, announcement });
     return await dropOutdated(tiers, mark, outcomes) || outcomes.includes("stored");
   }
 }

@@ -1,5 +1,6 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import { isCacheError } from "../errors.ts";
+import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
 import { TierCounters } from "../observability/stats.ts";
 import type { CacheBackend, Clock } from "../types.ts";
@@ -25,6 +26,8 @@ export interface TierContext {
   readonly random: () => number;
   /** Takes what happens. */
   readonly events: EventHub;
+  /** Makes versions. */
+  readonly versions: VersionClock;
 }
 
 /**
@@ -42,12 +45,15 @@ export class TierReads {
   protected readonly events: EventHub;
   protected readonly guard: TierGuard;
   protected readonly counters: TierCounters = new TierCounters();
+  /** Knows which keys wait to be repaired; they are not mended by a read. */
+  repairs: { has(key: string): boolean } | undefined;
+  readonly #versions: VersionClock;
   #mending = false;
 
   constructor(
     backend: CacheBackend,
     limits: TierLimits,
-    { clock, random, events }: TierContext,
+    { clock, random, events, versions }: TierContext,
   ) {
     this.name = backend.name;
     this.isInProcess = backend.getSync !== undefined;
@@ -55,6 +61,7 @@ export class TierReads {
     this.limits = limits;
     this.clock = clock;
     this.events = events;
+    this.#versions = versions;
     const { name, isInProcess } = this;
     const fallback = backend.failsInParts ? false : DEFAULT_BREAKER;
     const breaker = isInProcess ? false : limits.breaker ?? fallback;
@@ -68,7 +75,42 @@ export class TierReads {
       counters: this.counters,
       breaker: breaker === false ? undefined : breaker,
       probe: (options) => backend.get(PROBE_KEY, options),
+      isVersioned: backend.setNewest !== undefined,
     });
+  }
+
+  /** Whether the tier counts as down. */
+  get isDown(): boolean {
+    return this.guard.isDown;
+  }
+
+  /** Calls back each time that the tier is up again. */
+  onUp(callback: () => void): void {
+    this.guard.onUp = callback;
+  }
+
+  /** Whether the tier may hold something older than it should under a key. */
+  distrusts(key: string): boolean {
+    return this.guard.distrust.has(key);
+  }
+
+  /** Whether a clear of a pattern has failed here, and not been made good. */
+  missedClear(pattern: string | undefined): boolean {
+    return this.guard.distrust.orderOfClear(pattern) !== undefined;
+  }
+
+  /** Does not read a key any more until it is trusted. @returns what to trust it with; nothing where it was distrusted already. */
+  doubt(key: string): number | undefined {
+    const { distrust } = this.guard;
+    if (distrust.has(key)) return undefined;
+    const order = distrust.begin();
+    distrust.failed([key], order);
+    return order;
+  }
+
+  /** Reads a key again, unless a later write of it has failed. */
+  trust(key: string, order: number = this.guard.distrust.begin()): void {
+    this.guard.distrust.succeeded([key], order);
   }
 
   /**
@@ -224,9 +266,25 @@ export class TierReads {
   /** A miss; removes what stands under the key meanwhile, one such try at a time. */
   #mend(key: string): undefined {
     this.counters.misses++;
-    if (this.#mending) return;
+    const { backend } = this;
+    if (this.#mending || this.isDown) return;
+    if (backend.deleteUpTo !== undefined) return this.#mendShared(key, backend);
     this.#mending = true;
     // A write that came first may have mended it by the time that it is this one's turn.
     this.remove(key, () => this.guard.distrust.has(key)).finally(() => this.#mending = false);
+  }
+
+  /** What others have written must not be lost for what this process could not write: recovery has what was meant. */
+  #mendShared(key: string, backend: CacheBackend): undefined {
+    if (this.repairs?.has(key)) return;
+    this.#mending = true;
+    const version = this.#versions.next();
+    this.guard.write(
+      "delete",
+      [key],
+      (options) => backend.deleteUpTo!([key], version, options),
+      undefined,
+      () => this.guard.distrust.has(key) && !this.repairs?.has(key),
+    ).finally(() => this.#mending = false);
   }
 }

@@ -1,11 +1,12 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
-import { VersionClock } from "../entry/version.ts";
+import type { VersionClock } from "../entry/version.ts";
 import { compileGlob } from "../glob.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
+import { Coordination, type EndedChange } from "./coordination.ts";
 import { dropOutdated } from "./drop_outdated.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
@@ -16,26 +17,11 @@ import { Fills } from "../warming/fills.ts";
 import { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
+import type { TierStackParts } from "./tier_stack_parts.ts";
 import { entryOf, type Write } from "./write.ts";
 
 /** How far the clocks of processes may be apart for a delete to beat what began before it elsewhere, in milliseconds. */
 const SKEW_MS = 500;
-
-/** What a stack is made of. */
-export interface TierStackParts {
-  /** Fastest first. */
-  readonly tiers: readonly Tier[];
-  /** The one source of time. */
-  readonly clock: Clock;
-  /** Takes what happens. */
-  readonly events: EventHub;
-  /** How values are written. */
-  readonly format: WriteFormat;
-  /** The most bytes that a compressed value may decode to. */
-  readonly maxDecodedBytes: number;
-  /** Whether statistics ask the backends what they hold. */
-  readonly asksBackends: boolean;
-}
 
 /**
  * The tiers in their order: reads go down until one has the key and promote it
@@ -61,6 +47,7 @@ export class TierStack {
   readonly fills: Fills;
   /** What moves streams. */
   readonly streams: Streams;
+  readonly #coordination: Coordination | undefined;
   readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
 
   constructor(parts: TierStackParts) {
@@ -71,7 +58,7 @@ export class TierStack {
     this.#format = format;
     this.#maxDecodedBytes = parts.maxDecodedBytes;
     this.#asksBackends = parts.asksBackends;
-    this.#versions = new VersionClock(clock);
+    this.#versions = parts.versions;
     this.#background = new Background((error) =>
       events.emit("tierError", { tier: "", operation: "background", key: undefined, error })
     );
@@ -80,23 +67,34 @@ export class TierStack {
     this.#tags = new TagIndex(
       clock,
       this.#hasByteTiers
-        ? new TierMarks({ tiers: byteTiers, clock, format, versions: this.#versions })
+        ? new TierMarks({
+          // A faster tier of this process's own does not know what others have dropped.
+          tiers: byteTiers.filter((tier) => tiers.indexOf(tier) >= parts.sharing.place),
+          clock,
+          format,
+          versions: this.#versions,
+          changed: (change) => this.#coordination?.changed(change),
+        })
         : undefined,
     );
     const shared = {
       ...parts,
       fences: this.fences,
       tags: this.#tags,
-      versions: this.#versions,
       counters: this.#counters,
+      background: this.#background,
     };
+    const isCoordinated = this.#hasByteTiers || parts.sharing.bus !== undefined;
+    if (isCoordinated) this.#coordination = new Coordination(shared);
     this.instant = new InstantReads(shared);
     this.fills = new Fills(shared);
     this.streams = new Streams({
       ...shared,
-      background: this.#background,
       set: (write, signal) => this.set(write, signal),
-      wrote: (entry, outcomes) => this.#wrote(entry, outcomes),
+      wrote: ({ key, version }, outcomes) => {
+        this.#coordination?.changed({ key, version, entry: undefined });
+        return this.#wrote({ key, version }, outcomes);
+      },
       overtaken: (keys) => this.#overtaken(keys),
     });
   }
@@ -190,7 +188,8 @@ export class TierStack {
         await this.#overtaken([entry.key]);
         return { entry, stored: true };
       }
-      const outcomes = await Promise.all(this.#tiers.map((tier) => tier.set(entry, signal)));
+      const ends = this.#tiers.map((tier) => tier.set(entry, signal));
+      const outcomes = await this.#ended([entry], ends);
       return { entry, stored: await this.#wrote(entry, outcomes) };
     } finally {
       ticket.close();
@@ -215,7 +214,7 @@ export class TierStack {
         else late.push(entry.key);
       });
       const [outcomes] = await Promise.all([
-        Promise.all(this.#tiers.map((tier) => tier.setMany(handed, signal))),
+        this.#ended(handed, this.#tiers.map((tier) => tier.setMany(handed, signal))),
         this.#overtaken(late),
       ]);
       const stored = await Promise.all(
@@ -233,9 +232,8 @@ export class TierStack {
     ticket.hand();
     const version = this.#versions.next(SKEW_MS);
     try {
-      const removed = await Promise.all(
-        this.#tiers.map((tier) => tier.delete(key, version, signal)),
-      );
+      const ends = this.#tiers.map((tier) => tier.delete(key, version, signal));
+      const removed = await this.#ended([{ key, version }], ends);
       if (this.#events.has("delete")) this.#events.emit("delete", { key });
       return removed.includes(true);
     } finally {
@@ -249,9 +247,8 @@ export class TierStack {
     for (const ticket of tickets) ticket.hand();
     const version = this.#versions.next(SKEW_MS);
     try {
-      const removed = await Promise.all(
-        this.#tiers.map((tier) => tier.deleteMany(keys, version, signal)),
-      );
+      const ends = this.#tiers.map((tier) => tier.deleteMany(keys, version, signal));
+      const removed = await this.#ended(keys.map((key) => ({ key, version })), ends);
       if (this.#events.has("delete")) {
         for (const key of keys) this.#events.emit("delete", { key });
       }
@@ -266,12 +263,14 @@ export class TierStack {
     const matches = pattern === undefined ? () => true : compileGlob(pattern);
     const end = this.fences.openClear(matches);
     this.#tags.cleared(matches);
+    const version = this.#versions.next(SKEW_MS);
     try {
       const removed = await Promise.all(this.#tiers.map((tier) => tier.clear(pattern, signal)));
       const most = Math.max(...removed);
       this.#events.emit("clear", { pattern, removed: most });
       return most;
     } finally {
+      this.#coordination?.cleared(pattern, version);
       end();
     }
   }
@@ -304,6 +303,7 @@ export class TierStack {
     return {
       ...this.#counters,
       ...this.streams.counts,
+      ...this.#coordination && { coordination: this.#coordination.stats },
       hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
       tiers: await Promise.all(this.#tiers.map((tier) => tier.getStats(this.#asksBackends))),
       ...(prefetcher && { prefetch: prefetcher.getStats() }),
@@ -313,6 +313,7 @@ export class TierStack {
   /** Resolves when everything acknowledged so far is durable. */
   async flush(): Promise<void> {
     await this.#background.idle();
+    await this.#coordination?.idle();
     await Promise.all(this.#tiers.map((tier) => tier.flush()));
   }
 
@@ -322,9 +323,14 @@ export class TierStack {
     await this.instant.prefetcher?.close();
     await this.streams.close();
     await this.#background.idle();
+    await this.#coordination?.close();
     const ends = await Promise.allSettled(this.#tiers.map((tier) => tier.close()));
     const failed = ends.find((end) => end.status === "rejected");
     if (failed !== undefined) throw failed.reason;
+  }
+
+  #ended<T>(changes: readonly EndedChange[], ends: readonly Promise<T>[]): Promise<T[]> {
+    return this.#coordination?.ended(changes, ends) ?? Promise.all(ends);
   }
 
   /** Takes the bytes of each value before its caller can change it, up to the first whose codec has to be waited for. */

@@ -1,4 +1,5 @@
 import { show } from "../config.ts";
+import type { Invalidation } from "../coordination/invalidation_bus.ts";
 import { nearestName } from "../nearest_name.ts";
 import type { BackendReport } from "../types.ts";
 
@@ -54,6 +55,24 @@ export interface CacheEvents {
   readonly tierDown: { readonly tier: string; readonly error: unknown };
   /** A tier that was down has answered a probe and is asked again. */
   readonly tierUp: { readonly tier: string; readonly downMs: number };
+  /** A write, delete or clear has not come to every tier, and is kept until it can. `key` is the pattern of a clear. */
+  readonly recoveryQueued: { readonly kind: "set" | "delete" | "clear"; readonly key: string };
+  /** What was kept has come to every tier, or something newer has. */
+  readonly recoveryReplayed: { readonly kind: "set" | "delete" | "clear"; readonly key: string };
+  /** What was kept has been given up: there was too much of it, or the cache is closed. */
+  readonly recoveryDropped: {
+    readonly kind: "set" | "delete" | "clear";
+    readonly key: string;
+    readonly reason: "count" | "bytes" | "closed";
+  };
+  /** Another process has changed something. */
+  readonly invalidation: Invalidation;
+  /** Messages of other processes arrive from now on. */
+  readonly busUp: { readonly bus: string };
+  /** Messages of other processes may be missed from now on. */
+  readonly busDown: { readonly bus: string; readonly error: unknown };
+  /** Others could not be told what has changed; it is tried again. */
+  readonly busError: { readonly bus: string; readonly error: unknown };
   /** A damaged or foreign record, or one that cannot be decoded here, was taken for a miss. */
   readonly corrupt: {
     readonly tier: string;
@@ -80,6 +99,13 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   tierError: true,
   tierDown: true,
   tierUp: true,
+  recoveryQueued: true,
+  recoveryReplayed: true,
+  recoveryDropped: true,
+  invalidation: true,
+  busUp: true,
+  busDown: true,
+  busError: true,
   corrupt: true,
   evict: true,
   listenerError: true,

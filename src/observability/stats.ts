@@ -25,6 +25,26 @@ export interface TierStats extends BackendStats {
   readonly isDown: boolean;
 }
 
+/** How a cache stands with its tiers and with other processes. */
+export interface CoordinationStats {
+  /** Writes, deletes and clears that wait for a tier. */
+  readonly queued: number;
+  /** Bytes that they take. */
+  readonly queuedBytes: number;
+  /** Those that were brought where they belong. */
+  readonly replayed: number;
+  /** Those that were given up. */
+  readonly dropped: number;
+  /** Whether messages of other processes arrive. */
+  readonly isConnected: boolean;
+  /** Changes of others that were heard of. */
+  readonly heard: number;
+  /** Changes that others were told. */
+  readonly told: number;
+  /** Changes that others have not been told yet. */
+  readonly untold: number;
+}
+
 /** What a cache did since it was opened. Counts are of keys, not of calls. */
 export interface CacheStats {
   /** Reads that found their key in any tier. */
@@ -47,6 +67,8 @@ export interface CacheStats {
   readonly streamBytesRead: number;
   /** Bytes of streams that were written. */
   readonly streamBytesWritten: number;
+  /** How it stands with other processes; absent where memory is all there is. */
+  readonly coordination?: CoordinationStats;
   /** One for each tier, fastest first. */
   readonly tiers: readonly TierStats[];
   /** What was fetched ahead; absent where that is off. */

@@ -205,6 +205,21 @@ const REFUSED: readonly (readonly [options: unknown, error: typeof Error, messag
     "backends[0]: 'breaker': 'maxPause' must be a number of seconds or a string such as \"15m\": current value is \"soon\"",
   ],
   [
+    { backends: BACKENDS, coordination: { bus: "redis" } },
+    TypeError,
+    "'coordination': 'bus' must be \"auto\", false or an InvalidationBus: current value is \"redis\"",
+  ],
+  [
+    { backends: BACKENDS, coordination: { maxIntents: 0 } },
+    RangeError,
+    "'coordination': 'maxIntents' must be an integer of at least 1: current value is 0",
+  ],
+  [
+    { backends: BACKENDS, coordination: { sharedTier: "nowhere" } },
+    TypeError,
+    "'coordination': 'sharedTier' is \"nowhere\": no tier has that name",
+  ],
+  [
     { backends: BACKENDS, random: 4 },
     TypeError,
     "'random' must be a function: current value is 4",
@@ -329,6 +344,14 @@ describe("CacheManager.open()", () => {
       prefetch: undefined,
       clock: systemClock,
       random: Math.random,
+      coordination: {
+        bus: "auto",
+        sharedTier: undefined,
+        recoveryPeriod: 2000,
+        maxIntents: 100_000,
+        maxIntentBytes: 64 * 1024 * 1024,
+        whenMissed: "drop",
+      },
     });
     assert.equal(resolved.format.serializer.name, "structured");
   });

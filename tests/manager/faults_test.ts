@@ -309,6 +309,7 @@ describe("a tier that goes wrong", () => {
     const slow = new SteppedBackend("slow", { clock, isDeaf: true });
     await using cache = await CacheManager.open({
       backends: [{ backend: slow, deadline: DEADLINE_MS / 1000 }],
+      coordination: { recoveryPeriod: "1h" },
       clock,
     });
     assert.equal((await timed(clock, cache.set("key", "hung"))).value, false);

@@ -29,6 +29,16 @@ describe("CacheManager.getStats()", () => {
       loadErrors: 0,
       hitRatio: 0,
       ...streams,
+      coordination: {
+        queued: 0,
+        queuedBytes: 0,
+        replayed: 0,
+        dropped: 0,
+        isConnected: false,
+        heard: 0,
+        told: 0,
+        untold: 0,
+      },
       tiers: [
         { name: "memory", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
         { name: "disk", ...none, timeouts: 0, skipped: 0, isDown: false, entries: 0 },
@@ -55,7 +65,10 @@ describe("CacheManager.getStats()", () => {
     await cache.set("failed", 1);
     memory.faults.clear();
 
-    assert.deepEqual(await cache.getStats(), {
+    const stats = await cache.getStats();
+    assert.deepEqual([stats.coordination?.queued, stats.coordination?.dropped], [1, 0]);
+    assert.deepEqual(stats, {
+      coordination: stats.coordination,
       hits: 3 + 3 + 1 + 1,
       misses: 1 + 1 + 1 + 1 + 2,
       loads: 1 + 2,

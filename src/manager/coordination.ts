@@ -1,0 +1,169 @@
+import { Announcer } from "../coordination/announcer.ts";
+import type { Intent } from "../coordination/intent.ts";
+import type { Invalidation, InvalidationBus } from "../coordination/invalidation_bus.ts";
+import { Recovery } from "../coordination/recovery.ts";
+import type { CacheEntry } from "../entry/entry.ts";
+import type { VersionClock } from "../entry/version.ts";
+import type { EventHub } from "../observability/events.ts";
+import type { CoordinationStats } from "../observability/stats.ts";
+import type { Clock } from "../types.ts";
+import type { Background } from "./background.ts";
+import type { CoordinationOptions } from "./coordination_options.ts";
+import { Deadlines } from "./deadline.ts";
+import type { Fences } from "./fences.ts";
+import { InvalidationReceiver } from "./invalidation_receiver.ts";
+import type { Sharing } from "./shared_tier.ts";
+import type { TagIndex } from "./tag_index.ts";
+import type { Tier } from "./tier.ts";
+
+/** A change that every tier was asked to make. */
+export interface Change {
+  /** As the tiers know it. */
+  readonly key: string;
+  /** What was set; `undefined` for a delete, and for a value that was a stream. */
+  readonly entry: CacheEntry | undefined;
+  /** When it was said. */
+  readonly version: number;
+  /** What others are told. @default that the key has changed */
+  readonly announcement?: Invalidation | undefined;
+}
+
+/** A value that was set, or a key that was deleted. */
+export type EndedChange = CacheEntry | Pick<Change, "key" | "version">;
+
+/** What coordination is made of. */
+export interface CoordinationParts {
+  readonly tiers: readonly Tier[];
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly events: EventHub;
+  readonly versions: VersionClock;
+  readonly fences: Fences;
+  readonly tags: TagIndex;
+  readonly background: Background;
+  readonly sharing: Sharing;
+  readonly coordination: CoordinationOptions;
+}
+
+/** Milliseconds that a bus may take to close. */
+const CLOSE_DEADLINE_MS = 5000;
+
+/** Sees to it that what has changed comes to every tier and to every other process. */
+export class Coordination {
+  readonly #parts: CoordinationParts;
+  readonly #shared: Tier | undefined;
+  readonly #bus: InvalidationBus | undefined;
+  readonly #recovery: Recovery;
+  readonly #announcer: Announcer | undefined;
+  readonly #receiver: InvalidationReceiver | undefined;
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(parts: CoordinationParts) {
+    const { tiers, sharing, coordination: options, events, clock } = parts;
+    const { bus, place } = sharing;
+    this.#parts = parts;
+    this.#bus = bus;
+    this.#shared = tiers[place];
+    this.#recovery = new Recovery({
+      ...parts,
+      shared: this.#shared,
+      announce: (invalidation) => this.#announcer?.tell(invalidation),
+      period: options.recoveryPeriod,
+      limits: { maxIntents: options.maxIntents, maxBytes: options.maxIntentBytes },
+    });
+    for (const tier of tiers) {
+      tier.onUp(() => this.#recovery.wake());
+      tier.repairs = this.#recovery;
+    }
+    if (bus === undefined) return;
+    const onError = (error: unknown): void => events.emit("busError", { bus: bus.name, error });
+    this.#announcer = new Announcer({ bus, clock, period: options.recoveryPeriod, onError });
+    this.#receiver = new InvalidationReceiver({
+      ...parts,
+      faster: place < 0 ? tiers : tiers.slice(0, place),
+      shared: this.#shared,
+      recovery: this.#recovery,
+      bus: bus.name,
+      period: options.recoveryPeriod,
+      whenMissed: options.whenMissed,
+      onConnected: () => this.#announcer?.retry(),
+    });
+    this.#unsubscribe = bus.subscribe(this.#receiver);
+  }
+
+  /** Waits for changes to end in every tier, and sees to what failed and to others. */
+  async ended<T>(changes: readonly EndedChange[], ends: readonly Promise<T>[]): Promise<T[]> {
+    const results = await Promise.allSettled(ends);
+    for (const change of changes) {
+      const { key, version } = change;
+      this.changed({ key, version, entry: "tags" in change ? change : undefined });
+    }
+    return results.map((result) => {
+      if (result.status === "rejected") throw result.reason;
+      return result.value;
+    });
+  }
+
+  /** A write or delete has ended in every tier, or was given up by its caller. */
+  changed({ key, entry, version, announcement }: Change): void {
+    const told = announcement ?? { kind: "key", key, version };
+    const isShared = this.#shared === undefined || !this.#shared.distrusts(key);
+    if (isShared) this.#announcer?.tell(told);
+    if (!this.#parts.tiers.some((tier) => tier.distrusts(key))) {
+      this.#recovery.settle(key, version);
+      return;
+    }
+    const kind = entry === undefined ? "delete" : "set";
+    const left = isShared ? undefined : told;
+    this.#recovery.put({ kind, key, entry, version, announcement: left });
+  }
+
+  /** A clear has ended in every tier. */
+  cleared(pattern: string | undefined, version: number): void {
+    const told: Invalidation = { kind: "clear", pattern, version };
+    this.#recovery.cleared(pattern, version);
+    const isShared = this.#shared === undefined || !this.#shared.missedClear(pattern);
+    if (isShared) this.#announcer?.tell(told);
+    if (!this.#parts.tiers.some((tier) => tier.missedClear(pattern))) return;
+    const left: Intent = {
+      kind: "clear",
+      pattern,
+      version,
+      announcement: isShared ? undefined : told,
+    };
+    this.#recovery.put(left);
+  }
+
+  /** Resolves when others have been told what they can be, and what was heard is done. */
+  async idle(): Promise<void> {
+    await this.#announcer?.idle();
+    await this.#receiver?.idle();
+  }
+
+  /** What was done. */
+  get stats(): CoordinationStats {
+    return {
+      ...this.#recovery.stats,
+      isConnected: this.#receiver?.isConnected ?? false,
+      heard: this.#receiver?.heard ?? 0,
+      told: this.#announcer?.told ?? 0,
+      untold: this.#announcer?.untold ?? 0,
+    };
+  }
+
+  /** Brings the tiers and others what can be brought now, tells of the rest, and hears nothing more. */
+  async close(): Promise<void> {
+    this.#unsubscribe?.();
+    await this.#receiver?.end();
+    await this.#recovery.end();
+    await this.#announcer?.end();
+    const { sharing, clock, events } = this.#parts;
+    const bus = this.#bus;
+    if (bus === undefined || !sharing.ownsBus) return;
+    try {
+      await new Deadlines(clock, CLOSE_DEADLINE_MS, bus.name).run("close", () => bus.close());
+    } catch (error) {
+      events.emit("busError", { bus: bus.name, error });
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { InvalidationBus, InvalidationBusSource } from "../coordination/invalidation_bus.ts";
+import type { CacheBackend } from "../types.ts";
+import type { CoordinationOptions } from "./coordination_options.ts";
+
+/** How a cache is tied to others. */
+export interface Sharing {
+  /** The place of the first tier that others share; -1 where there is none. */
+  readonly place: number;
+  /** Carries invalidations. */
+  readonly bus: InvalidationBus | undefined;
+  /** Whether the bus was made here, and is to be closed here. */
+  readonly ownsBus: boolean;
+}
+
+/**
+ * Finds the tier that others share, and the bus.
+ *
+ * @throws {TypeError} when there is no tier of the name that was given, or its backend cannot make the bus.
+ */
+export function sharingOf(
+  backends: readonly CacheBackend[],
+  { bus, sharedTier }: CoordinationOptions,
+): Sharing {
+  const source = backends.findIndex(makesBus);
+  const isAuto = bus === "auto" && source >= 0;
+  const named = sharedTier === undefined
+    ? undefined
+    : backends.findIndex(({ name }) => name === sharedTier);
+  if (named === -1) {
+    throw new TypeError(
+      `Cannot open cache: 'coordination': 'sharedTier' is "${sharedTier}": no tier has that name`,
+    );
+  }
+  const versioned = backends.findIndex((backend) => backend.setNewest !== undefined);
+  const last = backends.findLastIndex((backend) => backend.getSync === undefined);
+  return {
+    place: named ?? (isAuto ? source : versioned >= 0 ? versioned : last),
+    bus: isAuto
+      ? (backends[source] as unknown as InvalidationBusSource).createInvalidationBus()
+      : bus === "auto" || bus === false
+      ? undefined
+      : bus,
+    ownsBus: isAuto,
+  };
+}
+
+function makesBus(backend: CacheBackend): boolean {
+  return typeof (backend as Partial<InvalidationBusSource>).createInvalidationBus === "function";
+}
