@@ -5,7 +5,7 @@
  * @module
  *
  * @example
- * ```ts no-eval
+ * ```ts ignore
  * import { CacheManager } from "@strata/cache";
  *
  * await using cache = await CacheManager.open({
