@@ -9,7 +9,7 @@ import { diskUsage, openLog, readVersion, runtimeArguments, withDirectory } from
 
 const CHILD = fileURLToPath(new URL("./sharing_child.ts", import.meta.url));
 const POLL_MS = 50;
-/** What two processes' readings of one clock may differ by, and the time between a look and its result. */
+/** What the readings of the clock, whole milliseconds, leave open. */
 const CLOCK_MS = 5;
 
 interface Event {

@@ -33,9 +33,13 @@ const notes: string[] = ["0 0 open - -1"];
 fs.writeFileSync(notesPath, "");
 let version = (self + 1) * 1_000_000;
 
-/** Milliseconds since the epoch, finer than those of the clock. */
+/**
+ * Milliseconds since the epoch by the clock that all processes share. Not
+ * `performance.timeOrigin`: a process that is held up while it reads that has
+ * one of its own for the rest of its life.
+ */
 function now(): number {
-  return performance.timeOrigin + performance.now();
+  return Date.now();
 }
 
 const end = now() + duration;
