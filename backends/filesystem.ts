@@ -20,6 +20,7 @@
 
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError } from "../src/errors.ts";
+import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
 import { compileGlob } from "../src/glob.ts";
 import type { MaybePromise } from "../src/maybe_promise.ts";
 import type {
@@ -39,6 +40,7 @@ import {
   SUBJECT,
 } from "./filesystem/config.ts";
 import { type Disk, errnoOf, nodeDisk } from "./filesystem/disk.ts";
+import { FileLocks } from "./filesystem/locks/file_locks.ts";
 import { Store } from "./filesystem/store.ts";
 
 export type { FilesystemConfig } from "./filesystem/config.ts";
@@ -87,7 +89,7 @@ export function createFilesystemBackend(
 }
 
 /** Keeps entries below one directory of the local disk. */
-export class FilesystemBackend implements CacheBackend {
+export class FilesystemBackend implements CacheBackend, LockProviderSource {
   /** Names the tier in statistics, events and errors. */
   readonly name: string;
   readonly #store: Store;
@@ -260,9 +262,23 @@ export class FilesystemBackend implements CacheBackend {
     return this.#run("flush", undefined, undefined, () => this.#store.flush());
   }
 
+  /**
+   * Makes a provider of locks among the processes of this machine that have
+   * the directory open. A lock ends with its lease, or at once when the process
+   * that holds it is dead; fencing numbers grow as long as the directory is there.
+   */
+  createLockProvider(): LockProvider {
+    if (this.#closing !== undefined) throw this.#closedFor("lock");
+    return new FileLocks({
+      name: this.name,
+      host: this.#store.lockHost,
+      run: (options, operate) => this.#run("lock", undefined, options, operate),
+    });
+  }
+
   /** Waits for what was begun, writes what waits, and ends what runs in the background. Safe to call twice. */
   close(): Promise<void> {
-    if (this.#closing === undefined) this.#closed.abort(this.#closedFor("go on with", undefined));
+    if (this.#closing === undefined) this.#closed.abort(this.#closedFor("go on with"));
     this.#closing ??= Promise.allSettled(this.#running).then(() => this.#store.close());
     return this.#closing;
   }
@@ -328,7 +344,7 @@ export class FilesystemBackend implements CacheBackend {
     return Promise.reject(signal?.aborted ? signal.reason : this.#closedFor(action, key));
   }
 
-  #closedFor(action: string, key: string | undefined): CacheError {
+  #closedFor(action: string, key?: string): CacheError {
     return new CacheError("closed", `Cannot ${action}: ${this.name} is closed`, {
       backend: this.name,
       key,

@@ -4,12 +4,15 @@ import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { andThen, type MaybePromise } from "../../src/maybe_promise.ts";
 import type { BackendContext } from "../../src/types.ts";
 import { BASE_BYTES, type CheckedConfig } from "./config.ts";
+import { bytesBeside } from "./bytes_beside.ts";
 import { type Disk, probe } from "./disk.ts";
 import { FirstForm } from "./first_form.ts";
 import { fileOf, type LargeFile, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
 import type { SegmentLogStats } from "./log/log_stats.ts";
 import type { StoredEntry } from "./log/reader.ts";
+import { isSame } from "./log/same_bytes.ts";
 import { SegmentLog } from "./log/segment_log.ts";
+import type { LockHost } from "./locks/lock_store.ts";
 import { notTaken, tellNoRoom } from "./no_room.ts";
 import { StoreStreams } from "./store_streams.ts";
 
@@ -80,7 +83,7 @@ export class Store {
       // A frame is checked as a whole when it is decoded.
       checkBodies: false,
       external: {
-        measure: (directory) => LargeFiles.measure(directory) + FirstForm.measure(base),
+        measure: (directory) => bytesBeside(directory, base),
         drop: (body) => drop(body),
       },
       clock: context.clock,
@@ -110,7 +113,7 @@ export class Store {
 
   /** Reads an entry that needs no waiting; `"wait"` where it does. */
   readNow(key: string): CacheEntry | undefined | "wait" {
-    if (this.#log.isAsync) return "wait";
+    if (this.#log.core.meter.isAsync) return "wait";
     const found = this.#log.get(key);
     if (found === undefined) return this.#firstForm === undefined ? undefined : "wait";
     if (found instanceof Promise || found.isReference) return "wait";
@@ -148,9 +151,8 @@ export class Store {
   delete(key: string): MaybePromise<boolean> {
     const wasPending = this.#pending.delete(key);
     const older = this.#firstForm?.supersede(key) ?? false;
-    const deleted = this.#log.delete(key);
     return andThen(
-      deleted,
+      this.#log.delete(key),
       (wasLive) => andThen(older, (wasOlder) => wasLive || wasOlder || wasPending),
     );
   }
@@ -184,6 +186,11 @@ export class Store {
   stats(): SegmentLogStats {
     const stats = this.#log.stats();
     return { ...stats, corruptions: stats.corruptions + this.#foreignFrames };
+  }
+
+  /** Where locks of the same directory are kept. */
+  get lockHost(): LockHost {
+    return this.#log;
   }
 
   /** Sees at once what other processes did. */
@@ -375,10 +382,9 @@ export class Store {
   #damaged(key: string, error: unknown, file?: LargeFile): void {
     const { report } = this.#context;
     if (!(error instanceof CacheError)) {
-      const cause = error;
       const failure = new CacheError("backend", "Cannot read value: the disk fails", {
         key,
-        cause,
+        cause: error,
       });
       report({ kind: "error", key, error: failure });
       return;
@@ -391,8 +397,4 @@ export class Store {
     }
     report({ kind: "corrupt", key, error });
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

@@ -2,6 +2,7 @@ import { errorCode, type FileLayer, readFile, removeFile } from "./file_layer.ts
 import { decodeIdentity, encodeIdentity, type Witness } from "./identity.ts";
 import { crc } from "./crc.ts";
 import { publish } from "./manifest.ts";
+import { isSame } from "./same_bytes.ts";
 
 const BREAK_PREFIX = "break-";
 
@@ -55,7 +56,8 @@ export class DirectoryLock {
     const path = `${this.#directory}/${this.#name}`;
     try {
       // Only where its holder cannot be looked up can a lock have been broken while it was held.
-      if (this.#held !== undefined && isSame(this.#read(path), this.#held)) {
+      const holder = this.#read(path);
+      if (this.#held !== undefined && holder !== undefined && isSame(holder, this.#held)) {
         removeFile(this.#layer, path);
       }
       this.#held = undefined;
@@ -76,8 +78,8 @@ export class DirectoryLock {
       if (!publish(this.#layer, right, this.#identity(), this.#temporary(), false)) return false;
     }
     // From here on nobody else may remove this lock; it may have been removed before.
-    const isUnchanged = isSame(this.#read(path), holder);
-    if (isUnchanged) removeFile(this.#layer, path);
+    const now = this.#read(path);
+    if (now !== undefined && isSame(now, holder)) removeFile(this.#layer, path);
     removeFile(this.#layer, right);
     return true;
   }
@@ -107,8 +109,4 @@ export class DirectoryLock {
 
 function nameOf(bytes: Uint8Array): string {
   return crc(bytes).toString(16).padStart(8, "0");
-}
-
-function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
-  return a !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

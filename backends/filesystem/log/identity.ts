@@ -66,23 +66,42 @@ export function decodeIdentity(
 ): { identity: Identity; beat: string } | undefined {
   const text = new TextDecoder().decode(bytes);
   try {
-    const identity = JSON.parse(text.slice(BEAT_DIGITS + 1)) as Identity;
-    const isWhole = Number.isInteger(identity.pid) &&
-      [identity.started, identity.boot, identity.space, identity.token].every((field) =>
-        typeof field === "string"
-      );
-    return isWhole ? { identity, beat: text.slice(0, BEAT_DIGITS) } : undefined;
+    const identity: unknown = JSON.parse(text.slice(BEAT_DIGITS + 1));
+    return isIdentity(identity) ? { identity, beat: text.slice(0, BEAT_DIGITS) } : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Writes many identities, without counts. */
+export function encodeIdentities(identities: readonly Identity[]): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(identities));
+}
+
+/** Reads many identities; `undefined` when one of them is none. */
+export function decodeIdentities(bytes: Uint8Array): Identity[] | undefined {
+  try {
+    const found: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(found) && found.every(isIdentity) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isIdentity(found: unknown): found is Identity {
+  if (typeof found !== "object" || found === null) return false;
+  const { pid, started, boot, space, token } = found as Partial<Identity>;
+  return Number.isInteger(pid) &&
+    [started, boot, space, token].every((field) => typeof field === "string");
+}
+
 /** Tells living holders from dead ones, without any clock that may be set. */
 export class Witness {
   readonly self: Identity;
+  /** Whether no other machine can reach the files. */
+  readonly isLocal: boolean;
   readonly #table: ProcessTable;
   readonly #stopwatch: () => number;
-  readonly #isLocal: boolean;
   readonly #beats = new Map<string, { beat: string; since: number }>();
 
   /**
@@ -93,7 +112,7 @@ export class Witness {
     this.self = { ...table.self(), token };
     this.#table = table;
     this.#stopwatch = stopwatch;
-    this.#isLocal = isLocal;
+    this.isLocal = isLocal;
   }
 
   /**
@@ -107,16 +126,23 @@ export class Witness {
     // An identity is published whole, so this one was damaged, by a power cut or a stranger.
     if (found === undefined) return false;
     const { identity, beat } = found;
+    return this.#lookUp(identity) ?? this.#isBeating(identity.token, beat);
+  }
+
+  /** Whether a process is dead for sure; `false` also where that cannot be told. */
+  isKnownDead(identity: Identity): boolean {
+    return this.#lookUp(identity) === false;
+  }
+
+  /** Whether a process lives, `undefined` where it cannot be looked up. */
+  #lookUp({ token, boot, space, started, pid }: Identity): boolean | undefined {
     const { self } = this;
-    if (identity.token === self.token) return true;
-    if (identity.boot !== "" && self.boot !== "") {
-      if (identity.boot !== self.boot && this.#isLocal) return false;
-      if (identity.boot === self.boot && identity.space === self.space && identity.started !== "") {
-        const started = this.#table.started(identity.pid);
-        if (started !== "") return started === identity.started;
-      }
-    }
-    return this.#isBeating(identity.token, beat);
+    if (token === self.token) return true;
+    if (boot === "" || self.boot === "") return undefined;
+    if (boot !== self.boot) return this.isLocal ? false : undefined;
+    if (space !== self.space || started === "") return undefined;
+    const now = this.#table.started(pid);
+    return now === "" ? undefined : now === started;
   }
 
   #isBeating(token: string, beat: string): boolean {

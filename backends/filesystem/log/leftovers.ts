@@ -7,18 +7,23 @@ export function sweepLeftovers(core: LogCore): void {
   const { layer, directory } = core;
   const names = new Set(layer.list(directory.path));
   for (const name of names) {
-    const isLeft = name.endsWith(".hint")
-      ? !names.has(`${name.slice(0, -5)}.seg`)
-      : (name.endsWith(".tmp") || name.startsWith("break-") || isOwnerName(name)) &&
-        !isHeld(core, name);
+    const isLeft = name.endsWith(".hint") && !names.has(`${name.slice(0, -5)}.seg`);
     if (isLeft) removeFile(layer, pathOf(core, name));
+  }
+  removeDead(core, directory.path, names);
+}
+
+/** Removes those of a directory's files that a dead process held or was about to hold. Only under a lock of it. */
+export function removeDead(core: LogCore, path: string, names: Iterable<string>): void {
+  for (const name of names) {
+    const isOfHolder = name.endsWith(".tmp") || name.startsWith("break-") || isOwnerName(name);
+    if (isOfHolder && !isHeld(core, `${path}/${name}`)) removeFile(core.layer, `${path}/${name}`);
   }
 }
 
-function isHeld(core: LogCore, name: string): boolean {
-  const { layer, witness } = core;
+function isHeld({ layer, witness }: LogCore, path: string): boolean {
   try {
-    return witness.isAlive(readFile(layer, pathOf(core, name)));
+    return witness.isAlive(readFile(layer, path));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return false;
     throw error;

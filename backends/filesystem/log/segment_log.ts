@@ -69,9 +69,9 @@ export class SegmentLog {
     return this.#core.directory.path;
   }
 
-  /** Whether small values are read asynchronously right now. */
-  get isAsync(): boolean {
-    return this.#core.meter.isAsync;
+  /** What it works with right now, for what works in the same directory. */
+  get core(): LogCore {
+    return this.#core;
   }
 
   /** The most bytes that the frame of a key may have to be put; a larger one is put as a reference. */

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import process from "node:process";
 import type { SegmentLogOptions } from "../../../../backends/filesystem/log/log_options.ts";
 import { SegmentLog } from "../../../../backends/filesystem/log/segment_log.ts";
 import type { StoredEntry } from "../../../../backends/filesystem/log/reader.ts";
@@ -144,4 +145,16 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 /** What this runtime wants before the path of a script to be run. */
 export function runtimeArguments(): string[] {
   return "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
+}
+
+/**
+ * Commands of runtimes to run processes with, one after another: this
+ * runtime's, or those that STRATA_RUNTIMES gives as "program argument …",
+ * apart by "|", to mix runtimes.
+ */
+export function runtimeCommands(): readonly (readonly string[])[] {
+  const given = process.env["STRATA_RUNTIMES"];
+  return given === undefined
+    ? [[process.execPath, ...runtimeArguments()]]
+    : given.split("|").map((command) => command.split(" "));
 }

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { diskUsage, openLog, readVersion, runtimeArguments, withDirectory } from "./helpers.ts";
+import { diskUsage, openLog, readVersion, runtimeCommands, withDirectory } from "./helpers.ts";
 
 const CHILD = fileURLToPath(new URL("./sharing_child.ts", import.meta.url));
 const POLL_MS = 50;
@@ -21,21 +21,10 @@ interface Event {
   readonly process: number;
 }
 
-/**
- * Commands of runtimes to run processes with, one after another, as
- * "program argument …", apart by "|"; for the long form, to mix runtimes.
- */
-function commands(): readonly (readonly string[])[] {
-  const given = process.env["STRATA_RUNTIMES"];
-  return given === undefined
-    ? [[process.execPath, ...runtimeArguments()]]
-    : given.split("|").map((command) => command.split(" "));
-}
-
 async function share(count: number, limit: number, seed: number, duration: number): Promise<void> {
   await withDirectory(async (directory) => {
     const logPath = path.join(directory, "log");
-    const runtimes = commands();
+    const runtimes = runtimeCommands();
     const children = Array.from({ length: count }, (_, self) => {
       const [program, ...first] = runtimes[self % runtimes.length]!;
       const notesPath = path.join(directory, `notes-${self}`);
