@@ -10,7 +10,7 @@
  * whole segment at once, as for a large file, and puts, which are not timed,
  * fill it again.
  *
- *   --quick        2,000 values, one round: shows only that it works
+ *   --quick        200 values, one round: shows only that it works
  *   --entries N    values (10,000)
  *   --rounds N     rounds (5)
  *   --only TEXT    only peers whose name contains the text, and the floor; may be repeated
@@ -33,6 +33,7 @@ import { type Figures, measurePeer, type Operation, OPERATIONS } from "./disk_pe
 import type { Peer } from "./disk_peers/peer.ts";
 import { PEERS } from "./disk_peers/peers.ts";
 import { medianTiming, type Timing } from "./disk_peers/timing.ts";
+import { note, record } from "./suite/record.ts";
 
 const { values } = parseArgs({
   options: {
@@ -45,10 +46,12 @@ const { values } = parseArgs({
   },
 });
 
-const ENTRIES = Number(values.entries ?? (values.quick ? 2_000 : 10_000));
+const ENTRIES = Number(values.entries ?? (values.quick ? 200 : 10_000));
 const ROUNDS = Number(values.rounds ?? (values.quick ? 1 : 5));
-const WARM_UP_ENTRIES = 200;
+const WARM_UP_ENTRIES = values.quick ? 20 : 200;
 const [FLOOR, , , OURS] = PEERS.map(({ name }) => name) as [string, string, string, string];
+
+const GROUPS = { set: "set", get: "get", get64: "get 64 at once", delete: "delete" };
 
 const directory = mkdtempSync(join(values.folder, "strata-bench-"));
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
@@ -86,7 +89,7 @@ for (const peer of PEERS.filter(isWanted)) {
     await inFolder((folder) => measurePeer(peer, folder, warmUp));
     peers.push(peer);
   } catch (error) {
-    console.log(`${peer.name} does not run here: ${String(error).split("\n")[0]}`);
+    note(`${peer.name} does not run here: ${String(error).split("\n")[0]}`);
   }
 }
 
@@ -124,6 +127,55 @@ function medianEviction(evictions: readonly Eviction[]): Eviction {
     writeAmplification: medianOf(evictions.map(({ writeAmplification }) => writeAmplification)),
   };
 }
+
+for (const [subject, figures] of medians) {
+  for (const operation of OPERATIONS) {
+    const timing = figures[operation];
+    if (timing === undefined) continue;
+    const group = `${GROUPS[operation]}, disk, 6 KB`;
+    const samples = rounds.get(subject)!.length;
+    record({
+      group,
+      subject,
+      metric: "time",
+      unit: "us",
+      value: timing.us,
+      samples,
+      floor: FLOOR,
+      ...(subject === OURS && operation !== "delete" && operation !== "get64"
+        ? { goal: { of: "ratio", atMost: 2 } }
+        : {}),
+    });
+  }
+}
+record(
+  {
+    group: `open, ${ENTRIES.toLocaleString("en-US")} entries`,
+    subject: OURS,
+    metric: "time",
+    unit: "ms",
+    value: engine.openBackend.us / 1000,
+    samples: engineRounds.length,
+    goal: { of: "value", atMost: 50 },
+  },
+  {
+    group: "evict, an entry",
+    subject: "nobody has read it",
+    metric: "time",
+    unit: "us",
+    value: engine.evict.each.us,
+    samples: engineRounds.length,
+    goal: { of: "value", atMost: 1 },
+  },
+  {
+    group: "evict, an entry",
+    subject: "a quarter was read",
+    metric: "time",
+    unit: "us",
+    value: engine.evictHot.each.us,
+    samples: engineRounds.length,
+  },
+);
 
 const TITLES = { set: "set", get: "get", get64: "get, 64 at once", delete: "delete" };
 

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { scaled } from "../suite/scale.ts";
 import { entryOf, openBackend } from "./filesystem_backend.ts";
 import { setAll } from "./measure.ts";
 import type { Item } from "./peer.ts";
@@ -26,10 +27,10 @@ export interface Eviction {
   readonly writeAmplification: number;
 }
 
-/** As of a log with a limit of 512 MB or more. */
-const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** In full runs as of a log with a limit of 512 MB or more. */
+const SEGMENT_BYTES = scaled(1, 16) * 1024 * 1024;
 const EVICTION_LIMIT = 12 * SEGMENT_BYTES;
-const EVICTION_TURNS = 12;
+const EVICTION_TURNS = scaled(3, 12);
 
 /** Measures once, in an empty folder. */
 export async function measureEngine(

@@ -4,7 +4,21 @@ interface Planned {
   readonly full: number;
 }
 
-const PLAN: Readonly<Record<string, Planned>> = {};
+const PLAN: Readonly<Record<string, Planned>> = {
+  codec: { quick: 2, full: 30 },
+  disk_peers: { quick: 5, full: 120 },
+  embedding: { quick: 1, full: 5 },
+  embedding_storage: { quick: 2, full: 60 },
+  filesystem: { quick: 2, full: 20 },
+  frame: { quick: 1, full: 6 },
+  load: { quick: 3, full: 30 },
+  memory_hit: { quick: 1, full: 9 },
+  peer: { quick: 3, full: 22 },
+  redis: { quick: 3, full: 20 },
+  serializer: { quick: 3, full: 26 },
+  stack: { quick: 4, full: 40 },
+  tier: { quick: 14, full: 120 },
+};
 
 const UNKNOWN: Planned = { quick: 4, full: 45 };
 
