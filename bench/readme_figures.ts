@@ -23,7 +23,7 @@ const kept = isCheck ? read(KEPT) : extractFigures(read(given));
 const before = readFileSync(README, "utf8");
 const after = fillReadme(before, kept);
 if (!isCheck) {
-  writeFileSync(KEPT, `${JSON.stringify(kept, undefined, 1)}\n`);
+  writeFileSync(KEPT, `${JSON.stringify(kept, undefined, 2)}\n`);
   writeFileSync(README, after);
 } else if (before !== after) {
   console.log(

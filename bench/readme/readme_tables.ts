@@ -12,6 +12,9 @@ function beside(title: string, figure: Selector, floor?: string): readonly Cell[
   return [title, { figure }, floor === undefined ? "" : { figure, as: "ratio", of: floor }];
 }
 
+const disk = (title: string, measure: string, floor: string): readonly Cell[] =>
+  beside(title, at("filesystem", `filesystem tier, ${measure}`, measure), floor);
+
 const codec = (name: string, level: string): readonly Cell[] => {
   const subject = level === "" ? name : `${name} ${level}`;
   const what = "JSON documents, 9 KB";
@@ -79,6 +82,19 @@ export const README_TABLES: readonly ReadmeTable[] = [
         "frame of a 6 KB vector, encode and decode",
         at("frame", "frame, a vector of 6 KB", "encode and decode"),
       ),
+      disk("disk tier, get of 6 KB", "backend: get", "a positioned read of an open file"),
+      disk(
+        "disk tier, get through `CacheManager`, memory misses",
+        "CacheManager: get, memory misses",
+        "the same",
+      ),
+      disk("disk tier, set of a new key", "backend: set, new key", "an append to an open file"),
+      disk(
+        "disk tier, set over a key that is there",
+        "backend: set, key that is there",
+        "the same",
+      ),
+      disk("disk tier, set through `CacheManager`", "CacheManager: set, new key", "the same"),
     ],
   },
 ];

@@ -35,6 +35,7 @@ const checks: readonly Check[] = [
   { name: "types", args: ["check"] },
   { name: "neutral", args: ["check", "-c", "tests/neutral.json", ...SHIPPED] },
   { name: "docs", args: ["doc", "--lint", ...entries()] },
+  { name: "figures", args: ["run", "-A", "--no-check", "bench/readme_figures.ts", "--check"] },
   { name: "examples", args: ["test", "-A", "--doc", ...SHIPPED] },
 ];
 
