@@ -6,7 +6,8 @@ export class FramePieces {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #entry: StreamedEntry;
   readonly #signal: AbortSignal;
-  readonly #aborted: Promise<never>;
+  /** Ends the read under way. One for each read: what a promise for all of them keeps is never freed. */
+  #reject: (reason: unknown) => void = () => {};
   readonly #onAbort: () => void;
   /** Bytes read so far. */
   length = 0;
@@ -18,10 +19,7 @@ export class FramePieces {
     this.#entry = entry;
     this.#signal = signal;
     this.#reader = entry.frame.getReader();
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#aborted = promise;
-    this.#onAbort = () => reject(signal.reason);
+    this.#onAbort = () => this.#reject(signal.reason);
     signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -48,7 +46,7 @@ export class FramePieces {
 
   async #next(): Promise<Uint8Array | undefined> {
     this.#signal.throwIfAborted();
-    const { done, value } = await Promise.race([this.#reader.read(), this.#aborted]);
+    const { done, value } = await this.#read();
     const { frameLength, key } = this.#entry;
     if (!done) this.length += value.length;
     if (
@@ -63,5 +61,12 @@ export class FramePieces {
       );
     }
     return value;
+  }
+
+  #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#reader.read().then(resolve, reject);
+    });
   }
 }

@@ -145,7 +145,8 @@ class SourceReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #size: number | undefined;
   readonly #signal: AbortSignal;
-  readonly #aborted: Promise<never>;
+  /** Ends the read under way. One for each read: what a promise for all of them keeps is never freed. */
+  #reject: (reason: unknown) => void = () => {};
   readonly #onAbort: () => void;
   #length = 0;
   #isOver = false;
@@ -158,10 +159,7 @@ class SourceReader {
     this.#reader = source.getReader();
     this.#size = size;
     this.#signal = signal;
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#aborted = promise;
-    this.#onAbort = () => reject(signal.reason);
+    this.#onAbort = () => this.#reject(signal.reason);
     signal.addEventListener("abort", this.#onAbort);
   }
 
@@ -169,7 +167,7 @@ class SourceReader {
   async next(): Promise<Uint8Array | undefined> {
     this.#signal.throwIfAborted();
     if (this.#isOver) return undefined;
-    const { done, value } = await Promise.race([this.#reader.read(), this.#aborted]);
+    const { done, value } = await this.#read();
     if (done) {
       this.#isOver = true;
       if (this.#size !== undefined && this.#length !== this.#size) throw this.#wrongSize("");
@@ -194,6 +192,13 @@ class SourceReader {
   /** Ends listening. */
   release(): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  #read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#reader.read().then(resolve, reject);
+    });
   }
 
   #wrongSize(least: string): CacheError {

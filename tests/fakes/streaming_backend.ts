@@ -133,18 +133,22 @@ export class StreamingBackend implements CacheBackend {
     reader: ReadableStreamDefaultReader<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<Uint8Array[] | undefined> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
     const signals = [this.#closed.signal, ...(signal ? [signal] : [])];
     const ended = AbortSignal.any(signals);
+    let reject: (reason: unknown) => void = () => {};
     const end = (): void => reject(ended.reason);
     ended.addEventListener("abort", end);
-    if (ended.aborted) end();
     try {
       const pieces: Uint8Array[] = [];
       let length = 0;
       for (;;) {
-        const { done, value } = await Promise.race([reader.read(), promise]);
+        ended.throwIfAborted();
+        const { done, value } = await new Promise<ReadableStreamReadResult<Uint8Array>>(
+          (resolve, fail) => {
+            reject = fail;
+            reader.read().then(resolve, fail);
+          },
+        );
         if (done) return pieces;
         pieces.push(value);
         length += value.length;
