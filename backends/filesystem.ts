@@ -327,7 +327,7 @@ export class FilesystemBackend implements CacheBackend, LockProviderSource {
 
   #failure(action: string, key: string | undefined, cause: unknown): unknown {
     const code = errnoOf(cause);
-    return code === undefined
+    return code === undefined || cause instanceof CacheError
       ? cause
       : new CacheError("backend", `Cannot ${action}: the disk says ${code}`, {
         backend: this.name,

@@ -3,32 +3,14 @@ import { assertFitsMemory, MAX_WHOLE_FRAME_BYTES } from "../../src/entry/whole_s
 import { CacheError } from "../../src/errors.ts";
 import type { Clock } from "../../src/types.ts";
 import { bytesBelow, bytesOnDisk, type Disk, errnoOf } from "./disk.ts";
+import { isFileName, type LargeFile, nameIn } from "./large_file.ts";
+import { isDiskFull } from "./log/file_layer.ts";
+import type { Health } from "./log/health.ts";
 import { Semaphore } from "./semaphore.ts";
 
-/*
- * What a reference record in the log has as its body: 24 bytes, little-endian.
- *
- *   offset  type  field
- *        0        16 random bytes; the file is named by their lower-case hex
- *                 digits and `.value`, in the folder `files` beside the segments
- *       16  f64   bytes of the file: one frame
- *
- * No two files ever have one name, so a file is written once and never
- * replaced, and half a file is never referred to.
- */
-
-/** A value in a file of its own. */
-export interface LargeFile {
-  /** Its name. */
-  readonly name: string;
-  /** Its length. */
-  readonly bytes: number;
-}
+export { fileOf, type LargeFile, newFile, resizedBody } from "./large_file.ts";
 
 const FOLDER = "files";
-const ID_BYTES = 16;
-const REFERENCE_BYTES = 24;
-const NAME_PATTERN = /^[0-9a-f]{32}\.value$/;
 
 /** Far from the 1,024 that a process may open by default, and more than a disk does at once. */
 const MAX_OPEN_FILES = 64;
@@ -46,28 +28,6 @@ const MAX_WAITS = 40;
 /** Names of so many files make a folder grow by less than a block. */
 const FILES_BETWEEN_LOOKS = 32;
 
-/** A name for a new file, and the body of the reference to it. */
-export function newFile(bytes: number): { readonly file: LargeFile; readonly body: Uint8Array } {
-  const body = new Uint8Array(REFERENCE_BYTES);
-  crypto.getRandomValues(body.subarray(0, ID_BYTES));
-  new DataView(body.buffer).setFloat64(ID_BYTES, bytes, true);
-  return { file: { name: nameOf(body), bytes }, body };
-}
-
-/** The body of the reference to a file that turned out to have so many bytes. */
-export function resizedBody(body: Uint8Array, bytes: number): Uint8Array {
-  const resized = body.slice();
-  new DataView(resized.buffer).setFloat64(ID_BYTES, bytes, true);
-  return resized;
-}
-
-/** The file that a reference names, `undefined` when it is no reference. */
-export function fileOf(body: Uint8Array): LargeFile | undefined {
-  if (body.length !== REFERENCE_BYTES) return undefined;
-  const bytes = new DataView(body.buffer, body.byteOffset, body.length).getFloat64(ID_BYTES, true);
-  return Number.isSafeInteger(bytes) && bytes >= 0 ? { name: nameOf(body), bytes } : undefined;
-}
-
 /** What {@linkcode LargeFiles} needs of the log. */
 export interface RoomKeeper {
   /** The directory in use right now. */
@@ -76,6 +36,10 @@ export interface RoomKeeper {
   reserve(bytes: number): boolean | Promise<boolean>;
   /** Gives room back. */
   release(bytes: number): void;
+  /** Frees bytes of a disk that is full. */
+  relieve(bytes: number): Promise<void>;
+  /** What tells how the disk is. */
+  readonly core: { readonly health: Pick<Health, "readFailed" | "writeFailed"> };
   /** Resolves when files that are of no use any more have been named. */
   flush(): Promise<void>;
   /** Waits a moment for what other processes may give back. @returns `false` at once when none writes. */
@@ -193,27 +157,41 @@ export class LargeFiles {
     }
   }
 
-  /** Writes a file into room that was taken. Nothing is left of it when that fails, and its room is given back. */
+  /**
+   * Writes a file into room that was taken. A full disk gets a second chance,
+   * after room was made. Nothing is left of the file when that fails, and its
+   * room is given back.
+   */
   async write({ name, bytes }: LargeFile, frame: Uint8Array): Promise<void> {
     const path = `${this.#folder}/${name}`;
     try {
-      const fd = await this.#create(path);
-      try {
-        for (let at = 0; at < frame.length;) {
-          const written = await this.#disk.write(fd, frame.subarray(at), at);
-          if (written === 0) throw new Error(`Cannot write ${path}: nothing was taken`);
-          at += written;
-        }
-        if (this.#isDurable) await this.#disk.sync(fd);
-      } finally {
-        this.#disk.close(fd);
-      }
-      if (this.#isDurable) await this.#syncFolder();
-      if (--this.#untilLook <= 0) await this.#countFolder();
+      await this.#write(path, frame).catch(async (error: unknown) => {
+        if (!isDiskFull(error)) throw error;
+        await this.#unlink(path);
+        await this.#room.relieve(bytes);
+        await this.#write(path, frame);
+      });
     } catch (error) {
+      this.#room.core.health.writeFailed(error);
       await this.#discard(path, bytes);
       throw error;
     }
+  }
+
+  async #write(path: string, frame: Uint8Array): Promise<void> {
+    const fd = await this.#create(path);
+    try {
+      for (let at = 0; at < frame.length;) {
+        const written = await this.#disk.write(fd, frame.subarray(at), at);
+        if (written === 0) throw new Error(`Cannot write ${path}: nothing was taken`);
+        at += written;
+      }
+      if (this.#isDurable) await this.#disk.sync(fd);
+    } finally {
+      this.#disk.close(fd);
+    }
+    if (this.#isDurable) await this.#syncFolder();
+    if (--this.#untilLook <= 0) await this.#countFolder();
   }
 
   /**
@@ -243,6 +221,9 @@ export class LargeFiles {
       } finally {
         this.#disk.close(fd);
       }
+    }).catch((error: unknown) => {
+      if (!(error instanceof CacheError)) this.#room.core.health.readFailed(error);
+      throw error;
     });
   }
 
@@ -274,10 +255,10 @@ export class LargeFiles {
       throw error;
     }
     // Listed before: what came into being since then is in neither.
-    const left = new Set(names.filter((name) => NAME_PATTERN.test(name)));
+    const left = new Set(names.filter(isFileName));
     if (left.size === 0) return false;
     let isSomeYoung = false;
-    for (const body of references()) left.delete(nameOf(body));
+    for (const body of references()) left.delete(nameIn(body));
     for (const name of left) {
       try {
         const status = await this.#disk.status(`${this.#folder}/${name}`);
@@ -320,12 +301,17 @@ export class LargeFiles {
   }
 
   async #discard(path: string, bytes: number): Promise<void> {
+    if (await this.#unlink(path)) this.#room.release(bytes);
+  }
+
+  /** @returns whether there is no such file any more. */
+  async #unlink(path: string): Promise<boolean> {
     try {
       await this.#disk.unlink(path);
+      return true;
     } catch (error) {
-      if (errnoOf(error) !== "ENOENT") return;
+      return errnoOf(error) === "ENOENT";
     }
-    this.#room.release(bytes);
   }
 
   async #create(path: string): Promise<number> {
@@ -363,12 +349,6 @@ export class LargeFiles {
     this.#folderBytes = bytes;
     await this.#room.reserve(growth);
   }
-}
-
-function nameOf(body: Uint8Array): string {
-  let name = "";
-  for (const byte of body.subarray(0, ID_BYTES)) name += byte.toString(16).padStart(2, "0");
-  return `${name}.value`;
 }
 
 function notWhole(path: string, cause?: unknown): CacheError {

@@ -69,3 +69,10 @@ export function reportCorrupt(core: LogCore, what: string, key?: string): void {
 export function reportError(core: LogCore, what: string, cause?: unknown): void {
   core.report({ kind: "error", error: new CacheError("backend", what, { cause }) });
 }
+
+/** What there is to say to who uses a log that is closed. */
+export function closedError(): CacheError {
+  return new CacheError("closed", "Cannot use segment log: it is closed", {
+    backend: "filesystem",
+  });
+}

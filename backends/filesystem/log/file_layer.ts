@@ -134,6 +134,11 @@ export function isDiskFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT"].includes(errorCode(error));
 }
 
+/** Passes over an error that says that there is no room. @throws {unknown} any other. */
+export function exceptDiskFull(error: unknown): void {
+  if (!isDiskFull(error)) throw error;
+}
+
 /** Reads until `length` bytes are there or the file ends. @returns bytes read. */
 export function readFully(
   layer: FileLayer,

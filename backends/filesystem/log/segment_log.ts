@@ -1,8 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import { CacheError } from "../../../src/errors.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
-import { type LogCore, reportError } from "./core.ts";
+import { closedError, type LogCore, reportError } from "./core.ts";
 import type { SegmentLogOptions } from "./log_options.ts";
 import { type SegmentLogStats, statsOf } from "./log_stats.ts";
 import { largestRecord, LogWriter } from "./log_writer.ts";
@@ -222,6 +221,11 @@ export class SegmentLog {
     this.#background(() => this.#space.giveBack(external.slab));
   }
 
+  /** Frees bytes of a disk that is full, at the expense of entries. */
+  relieve(bytes: number): Promise<void> {
+    return this.#queue.enqueue(() => this.#space.relieveFor(bytes));
+  }
+
   /** Waits a moment for room that other processes may give back. @returns `false` at once when none writes. */
   async waitForOthers(): Promise<boolean> {
     if (!this.#hasOthers) return false;
@@ -311,11 +315,7 @@ export class SegmentLog {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) {
-      throw new CacheError("closed", "Cannot use segment log: it is closed", {
-        backend: "filesystem",
-      });
-    }
+    if (this.#isClosed) throw closedError();
   }
 
   /** Looks at the directory when it is time. A reading of the stopwatch costs less than a timer that is missed. */

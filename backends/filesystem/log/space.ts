@@ -5,7 +5,7 @@ import { type LogCore, reportError } from "./core.ts";
 import { lostError } from "./directory_watch.ts";
 import type { DirectoryLock } from "./directory_lock.ts";
 import { ExternalSpace } from "./external_space.ts";
-import { isDiskFull } from "./file_layer.ts";
+import { exceptDiskFull, isDiskFull } from "./file_layer.ts";
 import { HINT_ENTRY_BYTES } from "./hint.ts";
 import { sweepLeftovers } from "./leftovers.ts";
 import { Owner } from "./owner.ts";
@@ -118,6 +118,16 @@ export class Space implements Destination {
       if (!isDiskFull(error)) throw error;
       // A full disk has no room for the lock either. What needs nothing to be written may go without.
       return discardOne();
+    }
+  }
+
+  /** Frees bytes of a disk that is full, files first. Only as a task. */
+  async relieveFor(bytes: number): Promise<void> {
+    const { catalog, segmentBytes } = this.#core;
+    const most = catalog.liveBytes - 2 * bytes;
+    const freed = await this.#evictWhile((sum) => sum < bytes && catalog.liveBytes > most);
+    for (let left = bytes - freed; left > 0; left -= segmentBytes) {
+      if (!await this.relieve()) return;
     }
   }
 
@@ -361,9 +371,9 @@ export class Space implements Destination {
   /**
    * Lets entries go, and removes the files of those that name one.
    *
-   * @param isOver is given the bytes of files that are on their way out.
+   * @param isOver is given the bytes of files that are on their way out, which are returned.
    */
-  async #evictWhile(isOver: (freed: number) => boolean): Promise<void> {
+  async #evictWhile(isOver: (freed: number) => boolean): Promise<number> {
     const { catalog } = this.#core;
     const dropped: Uint8Array[] = [];
     const batch = this.#with.queue.newBatch(0);
@@ -381,8 +391,10 @@ export class Space implements Destination {
     if (this.active === undefined || !this.active.fits(batch)) {
       this.#with.queue.drop(batch, true);
     } else {
-      await this.#with.queue.commit(batch);
+      // Without its tombstone a reference to a file that is gone is a miss as well.
+      await this.#with.queue.commit(batch).catch(exceptDiskFull);
     }
     await Promise.all(dropped.map((body) => this.#events.onDrop(body)));
+    return freed;
   }
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import * as fs from "node:fs";
 import { test } from "node:test";
 import { diskError, FakeProcesses, MemoryDisk } from "./memory_disk.ts";
 import {
   frameOf,
+  mountTmpfs,
   openLog,
   pick,
   readVersion,
@@ -231,7 +231,7 @@ test("random failures never make get() throw, nor give a wrong value", async () 
 test("a real disk that fills up is lived with", async () => {
   await withDirectory(async (directory) => {
     // A file system of 2 MiB where this may be mounted; elsewhere a limit in its place.
-    const isMounted = mount(directory);
+    const isMounted = mountTmpfs(directory, "2m");
     const disk = new MemoryDisk();
     disk.capacity = 2 * 1024 * 1024;
     const log = await openLog(isMounted ? `${directory}/log` : DIRECTORY, {
@@ -254,20 +254,9 @@ test("a real disk that fills up is lived with", async () => {
       assert.equal(await readVersion(log, "k1499"), 1499);
     } finally {
       await log.close();
-      if (isMounted) execFileSync("umount", [directory]);
+      if (isMounted) execFileSync("umount", ["-l", directory]);
     }
     assert.deepEqual(wrong, []);
     assert.ok(found > 300, `only ${found} entries are left`);
   });
 });
-
-function mount(directory: string): boolean {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", directory], {
-      stdio: "ignore",
-    });
-    return fs.statSync(directory).isDirectory();
-  } catch {
-    return false;
-  }
-}

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -157,4 +158,16 @@ export function runtimeCommands(): readonly (readonly string[])[] {
   return given === undefined
     ? [[process.execPath, ...runtimeArguments()]]
     : given.split("|").map((command) => command.split(" "));
+}
+
+/** Mounts a small file system, where this may be done. @returns whether it is there. */
+export function mountTmpfs(directory: string, size: string): boolean {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", directory], {
+      stdio: "ignore",
+    });
+    return true;
+  } catch {
+    return false;
+  }
 }
