@@ -223,12 +223,17 @@ export async function writeFullyAsync(
   }
 }
 
-/** Reads a whole small file. */
-export function readFile(layer: FileLayer, path: string): Uint8Array {
+/**
+ * Reads a small file whole.
+ *
+ * @param into is read into where it is large enough: the result is then a view of it.
+ */
+export function readFile(layer: FileLayer, path: string, into?: Uint8Array): Uint8Array {
   const file = layer.open(path, "read");
   try {
-    const bytes = new Uint8Array(layer.sizeOf(file));
-    return bytes.subarray(0, readFully(layer, file, bytes, 0, bytes.length, 0));
+    const size = layer.sizeOf(file);
+    const bytes = into !== undefined && into.length >= size ? into : new Uint8Array(size);
+    return bytes.subarray(0, readFully(layer, file, bytes, 0, size, 0));
   } finally {
     layer.close(file);
   }

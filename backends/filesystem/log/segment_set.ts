@@ -18,6 +18,9 @@ import {
 /** Polls after which a segment in use is read on behind a record that never becomes whole. */
 const PATIENT_POLLS = 20;
 
+/** A larger one is rare, and its memory not worth keeping. */
+const MAX_KEPT_HINT_BYTES = 1024 * 1024;
+
 /**
  * The segments of the directory, of this process and of all others, and what
  * this process has read of them.
@@ -27,6 +30,8 @@ export class SegmentSet {
   readonly #byName = new Map<string, Segment>();
   readonly #strangers = new Map<string, number>();
   readonly #header: RecordHeader = makeRecordHeader();
+  /** What the last hint was read into, for the next one: opening a large log reads hundreds. */
+  #hintBytes = new Uint8Array(0);
   /** The one this process appends to. */
   active: Segment | undefined;
   /** Names of owner files at the last {@linkcode SegmentSet.refresh}. */
@@ -231,10 +236,14 @@ export class SegmentSet {
   #readHint(segment: Segment): boolean {
     let bytes: Uint8Array;
     try {
-      bytes = readFile(this.#core.layer, pathOf(this.#core, hintName(segment.name)));
+      const path = pathOf(this.#core, hintName(segment.name));
+      bytes = readFile(this.#core.layer, path, this.#hintBytes);
     } catch (error) {
       if (errorCode(error) === "ENOENT") return false;
       throw error;
+    }
+    if (bytes.length <= MAX_KEPT_HINT_BYTES) {
+      this.#hintBytes = new Uint8Array(bytes.buffer as ArrayBuffer);
     }
     const hint = HintReader.of(bytes, segment.header.salt);
     if (hint === undefined) {
