@@ -1,5 +1,6 @@
-import { decodeFrameHeader, decodeKey, FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
+import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
 import { CacheError, isCacheError } from "../../src/errors.ts";
+import { keyPlaceOf, standingOfFrame } from "./frame_start.ts";
 import { parseStanding, type Standing } from "./object_metadata.ts";
 import type { ObjectNames } from "./object_names.ts";
 import type { ObjectInfo, ObjectRange, ObjectStore, StoredObject } from "./object_store.ts";
@@ -72,11 +73,10 @@ export class Records {
     const start = await this.read(name, signal, { offset: 0, length: FRAME_HEADER_BYTES });
     if (start === undefined) return undefined;
     try {
-      const header = decodeFrameHeader(start.bytes);
-      const offset = header.frameLength - header.tagsLength - header.keyLength;
-      const end = await this.read(name, signal, { offset, length: header.keyLength });
-      if (end?.bytes.length !== header.keyLength) return undefined;
-      const key = decodeKey(end.bytes, header.utf16Key);
+      const { offset, length, read } = keyPlaceOf(start.bytes);
+      const part = await this.read(name, signal, { offset, length });
+      if (part?.bytes.length !== length) return undefined;
+      const key = read(part.bytes);
       return await this.#names.entry(key) === name ? key : undefined;
     } catch (error) {
       if (!isCacheError(error, "corrupt") && !isCacheError(error, "unsupported-format")) {
@@ -129,7 +129,7 @@ function isRetryable(error: Error): boolean {
 
 function standingOf(bytes: Uint8Array): Standing | undefined {
   try {
-    return decodeFrameHeader(bytes);
+    return standingOfFrame(bytes);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     return undefined;

@@ -25,7 +25,7 @@ export interface S3Config extends ObjectStoreConfig {
   readonly client?: S3ClientLike;
   /**
    * `"sdk"` sends requests by `@aws-sdk/client-s3`. `"fetch"` sends them by
-   * `fetch`, signed by `aws4fetch`: it runs in Workers and is faster, and needs
+   * `fetch`, signed by `aws4fetch`: it runs in Workers too, and needs
    * `awsConfig.region` and `awsConfig.credentials`.
    *
    * @default "sdk"

@@ -145,6 +145,10 @@ export interface StreamHeaderStart {
   readonly headerLength: number;
   /** From when on it is a miss, epoch milliseconds. */
   readonly expiresAt: number;
+  /** Until when it may be served stale, epoch milliseconds. */
+  readonly staleUntil: number;
+  /** Newest wins. */
+  readonly version: number;
 }
 
 /**
@@ -157,6 +161,8 @@ export function decodeStreamHeaderStart(bytes: Uint8Array): StreamHeaderStart {
   return {
     headerLength: padded(FIXED_BYTES + view.getUint32(48, true) + view.getUint16(52, true)),
     expiresAt: view.getFloat64(24, true),
+    staleUntil: view.getFloat64(32, true),
+    version: view.getFloat64(40, true),
   };
 }
 

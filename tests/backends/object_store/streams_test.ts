@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { AzureBackend } from "../../../backends/azure.ts";
 import { GcsBackend } from "../../../backends/gcs.ts";
 import { S3Backend } from "../../../backends/s3.ts";
+import { CacheManager } from "../../../src/manager/cache_manager.ts";
 import { bytesFrom, bytesOfSize, framed, readFrame } from "../../backend_suite/stream_parts.ts";
 import { type AzureServer, azureServer } from "../../servers/azure_server.ts";
 import { type GcsServer, startGcs } from "../../servers/gcs_server.ts";
@@ -123,3 +124,33 @@ for (const [name, { partBytes, open, leftovers }] of Object.entries(kinds)) {
 function equal(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && left.every((byte, at) => byte === right[at]);
 }
+
+describe("streamed entries whose names do not tell their keys", () => {
+  const LONG = `${"long ".repeat(220)}key`;
+
+  for (const name of ["S3 by fetch", "GCS"]) {
+    it(`are listed and cleared on ${name}`, async () => {
+      const backend = kinds[name]!.open();
+      await using cache = await CacheManager.open({ backends: [backend] });
+      for (const key of [LONG, `${LONG} 2`]) {
+        // More than a slot: less is stored as a plain value.
+        await cache.setStream(key, bytesFrom([bytesOfSize(300 * 1024)]));
+      }
+      const listed: string[] = [];
+      for await (const key of backend.keys("long *")) listed.push(key);
+      assert.deepEqual(listed.sort(), [LONG, `${LONG} 2`]);
+      assert.equal(await cache.clear("long *"), 2);
+      assert.equal(await backend.exists(LONG), false);
+    });
+  }
+
+  it("are found where a proxy has stripped what stands beside them", async () => {
+    const backend = kinds["GCS"]!.open();
+    await using cache = await CacheManager.open({ backends: [backend] });
+    await cache.setStream("stripped", bytesFrom([bytesOfSize(300 * 1024)]));
+    const objects = gcs.buckets.objects.get("streams")!;
+    for (const [name, object] of objects) objects.set(name, { ...object, metadata: {} });
+    assert.equal(await backend.exists("stripped"), true);
+    assert.equal(await backend.clear("stripped"), 1);
+  });
+});
