@@ -50,18 +50,22 @@ export type { ScopedCache } from "./src/manager/scoped_cache.ts";
 export { CacheBackendRegistry } from "./src/registry.ts";
 
 export type {
+  EvictionLimits,
+  EvictionPolicy,
+  EvictionPolicyFactory,
+  Placement,
+} from "./src/eviction/eviction_policy.ts";
+export type {
   BackendContext,
   BackendFactory,
   BackendReport,
+  BackendSetOptions,
   BackendStats,
   ByteRange,
   CacheBackend,
   Clock,
   Codec,
   DecodeOptions,
-  EvictionLimits,
-  EvictionPolicy,
-  EvictionPolicyFactory,
   FrameReadOptions,
   OperationOptions,
   Serializer,

@@ -25,6 +25,7 @@ import { compileGlob } from "../src/glob.ts";
 import type { MaybePromise } from "../src/maybe_promise.ts";
 import type {
   BackendContext,
+  BackendSetOptions,
   BackendStats,
   CacheBackend,
   FrameReadOptions,
@@ -158,17 +159,17 @@ export class FilesystemBackend implements CacheBackend, LockProviderSource {
   }
 
   /** Stores an entry. @returns false when it is larger than the limit. */
-  set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
-    return this.#run("write", key, options, () => this.#store.set(key, entry));
+  set(key: string, entry: CacheEntry, options?: BackendSetOptions): Promise<boolean> {
+    return this.#run("write", key, options, () => this.#store.set(key, entry, options));
   }
 
   /** Stores many entries in as few writes as they fit into. */
-  setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
+  setMany(entries: readonly CacheEntry[], options?: BackendSetOptions): Promise<boolean[]> {
     return this.#run(
       "write",
       undefined,
       options,
-      () => all(entries, (entry) => this.#store.set(entry.key, entry)),
+      () => all(entries, (entry) => this.#store.set(entry.key, entry, options)),
     );
   }
 

@@ -26,12 +26,12 @@ import { createEvictionPolicy, evictionPolicyNames } from "../src/eviction/polic
 import { compileGlob } from "../src/glob.ts";
 import { nearestName } from "../src/nearest_name.ts";
 import { sizeOf } from "../src/size_of.ts";
+import type { EvictionPolicy, EvictionPolicyFactory } from "../src/eviction/eviction_policy.ts";
 import type {
   BackendContext,
+  BackendSetOptions,
   BackendStats,
   CacheBackend,
-  EvictionPolicy,
-  EvictionPolicyFactory,
   OperationOptions,
 } from "../src/types.ts";
 import { detached } from "./memory/detached.ts";
@@ -182,17 +182,18 @@ export class MemoryBackend implements CacheBackend {
    * Stores one entry in place of any other of its key, evicting others first
    * where that is needed to stay within the limits.
    *
-   * @returns `false` when it is larger than the limit.
+   * @returns `false` when it is larger than the limit, or on probation and
+   * larger than what may be cleared for it.
    * @throws {CacheError} when the entry has to be decoded and cannot.
    */
-  async set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
+  async set(key: string, entry: CacheEntry, options?: BackendSetOptions): Promise<boolean> {
     this.#begin(options);
     if (entry.key !== key) {
       throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
     }
     if (!entry.isLive && await this.#decode(entry, options) === "outdated") return true;
     const held = detached(entry);
-    const stored = this.#store.put(held, this.#weigh(held));
+    const stored = this.#store.put(held, this.#weigh(held), options);
     this.#sweeper.arm();
     this.#reportEvictions();
     return stored;
@@ -228,7 +229,7 @@ export class MemoryBackend implements CacheBackend {
   }
 
   /** Stores many. */
-  async setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
+  async setMany(entries: readonly CacheEntry[], options?: BackendSetOptions): Promise<boolean[]> {
     this.#begin(options);
     return await Promise.all(entries.map((entry) => this.set(entry.key, entry, options)));
   }

@@ -42,7 +42,13 @@ import { systemClock } from "../src/clock.ts";
 import type { InvalidationBusSource } from "../src/coordination/invalidation_bus.ts";
 import type { LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
-import type { BackendContext, BackendStats, CacheBackend, OperationOptions } from "../src/types.ts";
+import type {
+  BackendContext,
+  BackendSetOptions,
+  BackendStats,
+  CacheBackend,
+  OperationOptions,
+} from "../src/types.ts";
 import { Running } from "./_running.ts";
 import { assertAll } from "./sharded/fan_out.ts";
 import { Rendezvous } from "./sharded/rendezvous.ts";
@@ -221,7 +227,7 @@ export class ShardedBackend implements CacheBackend {
   }
 
   /** Stores one entry in its shard. */
-  set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
+  set(key: string, entry: CacheEntry, options?: BackendSetOptions): Promise<boolean> {
     return this.#running.run(options, () => this.#backendOf(key).set(key, entry, options));
   }
 

@@ -6,6 +6,7 @@
  */
 
 import type { CacheEntry } from "./entry/entry.ts";
+import type { Placement } from "./eviction/eviction_policy.ts";
 import type { FrameReadOptions, StoredFrame, StreamedEntry } from "./stream_types.ts";
 
 /** Options that every backend operation takes. */
@@ -13,6 +14,9 @@ export interface OperationOptions {
   /** Ends the operation: it rejects with the signal's reason, before or during I/O. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How an entry is stored: its signal, and its place among others where the store evicts. */
+export interface BackendSetOptions extends OperationOptions, Placement {}
 
 /**
  * One tier's store. Keys are any string; no two keys may ever share a record.
@@ -86,7 +90,7 @@ export interface CacheBackend {
    * @returns `false` when the store declines it (too large for it); the key is
    * then a miss, never the older value.
    */
-  set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean>;
+  set(key: string, entry: CacheEntry, options?: BackendSetOptions): Promise<boolean>;
 
   /** Removes one entry. @returns whether a live one was there. */
   delete(key: string, options?: OperationOptions): Promise<boolean>;
@@ -140,7 +144,7 @@ export interface CacheBackend {
    *
    * @throws {CacheError} whose `keys` says for which it failed; without that, it may have for any.
    */
-  setMany?(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]>;
+  setMany?(entries: readonly CacheEntry[], options?: BackendSetOptions): Promise<boolean[]>;
 
   /**
    * Removes many in one request.
@@ -338,47 +342,3 @@ export interface Codec {
    */
   decode(bytes: Uint8Array, options: DecodeOptions): Uint8Array | Promise<Uint8Array>;
 }
-
-/** Bounds of an {@linkcode EvictionPolicy}; at least one of them is finite. */
-export interface EvictionLimits {
-  /** The most that all weights may add up to. */
-  readonly maxWeight: number;
-  /** The most entries. */
-  readonly maxEntries: number;
-}
-
-/**
- * Decides which entry leaves. It knows entries by a slot number that its owner
- * hands out densely from 0 and reuses, and by their weight; it owns no keys and
- * no values. No call allocates per entry.
- */
-export interface EvictionPolicy {
-  /** Its name in configs. */
-  readonly name: string;
-  /** Whether it looks at the hash given to {@linkcode EvictionPolicy.add}; if not, any number will do. */
-  readonly usesHash: boolean;
-  /**
-   * An entry came in. `slot` is in no use.
-   *
-   * @param hash 32 bits of the key, the same for the same key each time.
-   */
-  add(slot: number, weight: number, hash: number): void;
-  /** An entry was read, or written again with the same key. */
-  touch(slot: number): void;
-  /** An entry's weight changed. */
-  reweigh(slot: number, weight: number): void;
-  /** An entry left for a reason of its own: deleted, expired. */
-  remove(slot: number): void;
-  /**
-   * Picks the entry to leave and forgets it, as {@linkcode EvictionPolicy.remove} does,
-   * but may remember its hash.
-   *
-   * @returns its slot, or -1 when there is none.
-   */
-  evict(): number;
-  /** Forgets everything. */
-  clear(): void;
-}
-
-/** Makes a policy for a store with these limits. */
-export type EvictionPolicyFactory = (limits: EvictionLimits) => EvictionPolicy;

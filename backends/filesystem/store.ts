@@ -1,5 +1,5 @@
-import { CacheEntry } from "../../src/entry/entry.ts";
-import { CacheError } from "../../src/errors.ts";
+import type { CacheEntry } from "../../src/entry/entry.ts";
+import type { Placement } from "../../src/eviction/eviction_policy.ts";
 import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { andThen, type MaybePromise } from "../../src/maybe_promise.ts";
 import type { BackendContext } from "../../src/types.ts";
@@ -7,25 +7,22 @@ import { BASE_BYTES, type CheckedConfig } from "./config.ts";
 import { bytesBeside } from "./bytes_beside.ts";
 import { type Disk, probe } from "./disk.ts";
 import { FirstForm } from "./first_form.ts";
-import { fileOf, type LargeFile, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
+import { fileOf, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
 import type { SegmentLogStats } from "./log/log_stats.ts";
-import type { StoredEntry } from "./log/reader.ts";
-import { isSame } from "./log/same_bytes.ts";
 import { SegmentLog } from "./log/segment_log.ts";
 import type { LockHost } from "./locks/lock_store.ts";
 import { notTaken, tellNoRoom } from "./no_room.ts";
+import { StoredEntries } from "./stored_entries.ts";
 import { StoreStreams } from "./store_streams.ts";
 
 /** The folder of the log, below the base path. */
 const FOLDER = "v2";
 
-/** Reads of a value whose file was replaced while it was read; the last one is a miss. */
-const MAX_READS = 4;
-
 /** Values in a segment log, the large ones in files of their own. */
 export class Store {
   readonly #log: SegmentLog;
   readonly #files: LargeFiles;
+  readonly #entries: StoredEntries;
   readonly #context: BackendContext;
   readonly #maxInlineBytes: number;
   /** Moves streams. */
@@ -34,7 +31,6 @@ export class Store {
   readonly #pending = new Map<string, symbol>();
   #firstForm: FirstForm | undefined;
   readonly #background: Promise<unknown>[] = [];
-  #foreignFrames = 0;
   #cancelSweep: (() => void) | undefined;
   #isClosed = false;
 
@@ -47,6 +43,7 @@ export class Store {
   ) {
     this.#log = log;
     this.#files = files;
+    this.#entries = new StoredEntries(log, files, context);
     this.#context = context;
     this.#maxInlineBytes = maxInlineBytes;
     const shared = { log, files, disk, context, maxInlineBytes };
@@ -106,9 +103,9 @@ export class Store {
     if (found === undefined) return this.#getFirstForm(key);
     return found instanceof Promise
       ? found.then((entry) =>
-        entry === undefined ? this.#getFirstForm(key) : this.#entryOf(key, entry)
+        entry === undefined ? this.#getFirstForm(key) : this.#entries.of(key, entry)
       )
-      : this.#entryOf(key, found);
+      : this.#entries.of(key, found);
   }
 
   /** Reads an entry that needs no waiting; `"wait"` where it does. */
@@ -117,14 +114,14 @@ export class Store {
     const found = this.#log.get(key);
     if (found === undefined) return this.#firstForm === undefined ? undefined : "wait";
     if (found instanceof Promise || found.isReference) return "wait";
-    return this.#decode(key, found.body);
+    return this.#entries.decode(key, found.body);
   }
 
   /** Reads many, in the order of the keys. */
   getMany(keys: readonly string[]): MaybePromise<(CacheEntry | undefined)[]> {
     return andThen(this.#log.getMany(keys), (found) => {
       const entries = found.map((entry, at) =>
-        entry === undefined ? this.#getFirstForm(keys[at]!) : this.#entryOf(keys[at]!, entry)
+        entry === undefined ? this.#getFirstForm(keys[at]!) : this.#entries.of(keys[at]!, entry)
       );
       return entries.some((entry) => entry instanceof Promise)
         ? Promise.all(entries)
@@ -138,13 +135,13 @@ export class Store {
    * @returns `false` when it is too large.
    * @throws {CacheError} `"backend"` when the disk does not take it; the key is a miss then.
    */
-  set(key: string, entry: CacheEntry): MaybePromise<boolean> {
+  set(key: string, entry: CacheEntry, placement?: Placement): MaybePromise<boolean> {
     const frame = entry.encode();
     if (!(frame instanceof Promise) && this.#isSmall(key, frame) && this.#firstForm === undefined) {
       if (this.#pending.size > 0) this.#pending.delete(key);
-      return this.#putSmall(key, frame, entry.expiresAt);
+      return this.#putSmall(key, frame, entry.expiresAt, placement);
     }
-    return this.#setLater(key, frame, entry.expiresAt);
+    return this.#setLater(key, frame, entry.expiresAt, placement);
   }
 
   /** Removes an entry. @returns whether a live one was there. */
@@ -185,7 +182,7 @@ export class Store {
   /** What the log holds; frames of another version count as damaged. */
   stats(): SegmentLogStats {
     const stats = this.#log.stats();
-    return { ...stats, corruptions: stats.corruptions + this.#foreignFrames };
+    return { ...stats, corruptions: stats.corruptions + this.#entries.foreignFrames };
   }
 
   /** Where locks of the same directory are kept. */
@@ -255,7 +252,7 @@ export class Store {
       if (entry !== undefined) return entry;
       // It may have come into the log meanwhile.
       const found = await this.#log.get(key);
-      return found && this.#entryOf(key, found);
+      return found && this.#entries.of(key, found);
     });
   }
 
@@ -266,11 +263,16 @@ export class Store {
   #put(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
     return this.#isSmall(key, frame)
       ? this.#putSmall(key, frame, expiresAt)
-      : this.#setLater(key, frame, expiresAt, false);
+      : this.#setLater(key, frame, expiresAt, undefined, false);
   }
 
-  #putSmall(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
-    const stored = this.#log.put(key, frame, expiresAt);
+  #putSmall(
+    key: string,
+    frame: Uint8Array,
+    expiresAt: number,
+    placement?: Placement,
+  ): MaybePromise<boolean> {
+    const stored = this.#log.put(key, frame, expiresAt, placement);
     if (stored === true) return true;
     return andThen(stored, (isStored) => {
       if (!isStored) throw notTaken(key);
@@ -286,6 +288,7 @@ export class Store {
     key: string,
     encoding: MaybePromise<Uint8Array>,
     expiresAt: number,
+    placement?: Placement,
     isNew = true,
   ): Promise<boolean> {
     const turn = Symbol();
@@ -296,8 +299,8 @@ export class Store {
       if (isNew) await this.#firstForm?.supersede(key);
       if (!isCurrent()) return true;
       return this.#isSmall(key, frame)
-        ? await this.#putSmall(key, frame, expiresAt)
-        : await this.#putLarge(key, frame, expiresAt, isCurrent);
+        ? await this.#putSmall(key, frame, expiresAt, placement)
+        : await this.#putLarge(key, frame, expiresAt, isCurrent, placement);
     } finally {
       if (isCurrent()) this.#pending.delete(key);
     }
@@ -309,6 +312,7 @@ export class Store {
     frame: Uint8Array,
     expiresAt: number,
     isCurrent: () => boolean,
+    placement: Placement | undefined,
   ): Promise<boolean> {
     return this.#files.inTurn(async () => {
       if (!isCurrent()) return true;
@@ -320,7 +324,7 @@ export class Store {
         outcome = await this.#files.withRoom(file.bytes, async () => {
           await this.#files.write(file, frame);
           const isWanted = isCurrent();
-          const reference = { body, fileBytes: file.bytes };
+          const reference = { body, fileBytes: file.bytes, placement };
           const isStored = isWanted && await this.#log.putReference(key, reference, expiresAt);
           if (!isStored) this.#files.remove(file);
           return isStored || !isWanted;
@@ -336,65 +340,5 @@ export class Store {
       }
       throw notTaken(key);
     });
-  }
-
-  #entryOf(key: string, { body, isReference }: StoredEntry): MaybePromise<CacheEntry | undefined> {
-    return isReference ? this.#readLarge(key, body) : this.#decode(key, body);
-  }
-
-  #decode(key: string, frame: Uint8Array): CacheEntry | undefined {
-    try {
-      return CacheEntry.decode(key, frame);
-    } catch (error) {
-      this.#damaged(key, error);
-      return undefined;
-    }
-  }
-
-  /** Reads a file. One that is not there may have been replaced by another meanwhile. */
-  async #readLarge(key: string, reference: Uint8Array): Promise<CacheEntry | undefined> {
-    let body = reference;
-    for (let reads = 1; reads <= MAX_READS; reads++) {
-      const file = fileOf(body);
-      let damage: unknown = new CacheError("corrupt", "Cannot read value: its file is gone", {
-        key,
-      });
-      try {
-        const frame = file && await this.#files.read(file);
-        if (frame !== undefined) return CacheEntry.decode(key, frame);
-        this.#log.refresh();
-      } catch (error) {
-        damage = error;
-      }
-      const now = await this.#log.get(key);
-      if (now === undefined) return undefined;
-      if (!now.isReference) return this.#decode(key, now.body);
-      if (isSame(now.body, body)) {
-        this.#damaged(key, damage, file);
-        return undefined;
-      }
-      body = now.body;
-    }
-    return undefined;
-  }
-
-  /** Makes a damaged value a miss. What another version has written is left to that version. */
-  #damaged(key: string, error: unknown, file?: LargeFile): void {
-    const { report } = this.#context;
-    if (!(error instanceof CacheError)) {
-      const failure = new CacheError("backend", "Cannot read value: the disk fails", {
-        key,
-        cause: error,
-      });
-      report({ kind: "error", key, error: failure });
-      return;
-    }
-    if (error.code === "corrupt") {
-      this.#log.forget(key);
-      if (file !== undefined) this.#files.remove(file);
-    } else if (error.code !== "too-large") {
-      this.#foreignFrames++;
-    }
-    report({ kind: "corrupt", key, error });
   }
 }

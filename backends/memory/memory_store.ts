@@ -2,7 +2,13 @@ import { CacheError } from "../../src/errors.ts";
 import type { CacheEntry } from "../../src/entry/entry.ts";
 import { grown } from "../../src/eviction/grown.ts";
 import { keyHash } from "../../src/eviction/key_hash.ts";
-import type { Clock, EvictionLimits, EvictionPolicy } from "../../src/types.ts";
+import type {
+  EvictionLimits,
+  EvictionPolicy,
+  Placement,
+} from "../../src/eviction/eviction_policy.ts";
+import { Probation } from "../../src/eviction/probation.ts";
+import type { Clock } from "../../src/types.ts";
 
 /** What one look for entries whose time is over has done. */
 export interface SweepOutcome {
@@ -20,7 +26,7 @@ export interface SweepOutcome {
  */
 export class MemoryStore {
   readonly #clock: Clock;
-  readonly #policy: EvictionPolicy;
+  readonly #policy: Probation;
   readonly #limits: EvictionLimits;
   readonly #slots = new Map<string, number>();
   #entries: (CacheEntry | undefined)[] = [];
@@ -35,7 +41,7 @@ export class MemoryStore {
 
   constructor(clock: Clock, policy: EvictionPolicy, limits: EvictionLimits) {
     this.#clock = clock;
-    this.#policy = policy;
+    this.#policy = new Probation(policy, limits);
     this.#limits = limits;
   }
 
@@ -91,9 +97,10 @@ export class MemoryStore {
   /**
    * Puts an entry in place of any other of its key, after making room for it.
    *
-   * @returns `false` when it is heavier than all may be; its key then has none.
+   * @returns `false` when it is heavier than all may be, or on probation and
+   * heavier than what may be cleared for it; its key then has none.
    */
-  put(entry: CacheEntry, weight: number): boolean {
+  put(entry: CacheEntry, weight: number, placement?: Placement): boolean {
     const { key, expiresAt } = entry;
     const { maxWeight, maxEntries } = this.#limits;
     let slot = this.#slots.get(key) ?? -1;
@@ -101,10 +108,15 @@ export class MemoryStore {
       if (slot >= 0) this.#remove(slot);
       return false;
     }
-    if (slot >= 0) this.#policy.touch(slot);
+    const isOnProbation = placement?.probation === true;
+    const probationWeight = isOnProbation && slot < 0 ? weight : 0;
+    if (
+      probationWeight > this.#policy.maxWeight && this.#weight + weight > maxWeight
+    ) return false;
+    if (slot >= 0 && !isOnProbation) this.#policy.touch(slot);
     let added = slot < 0 ? weight : weight - this.#weights[slot]!;
     while (this.#weight + added > maxWeight || (slot < 0 && this.#slots.size >= maxEntries)) {
-      const victim = this.#evict();
+      const victim = this.#evict(probationWeight);
       if (victim === slot) {
         slot = -1;
         added = weight;
@@ -114,7 +126,9 @@ export class MemoryStore {
     }
     if (slot < 0) {
       slot = this.#take(key);
-      this.#policy.add(slot, weight, this.#policy.usesHash ? keyHash(key) : 0);
+      const hash = this.#policy.usesHash ? keyHash(key) : 0;
+      if (isOnProbation) this.#policy.addProbation(slot, weight, hash);
+      else this.#policy.add(slot, weight, hash);
     } else {
       this.#policy.reweigh(slot, weight);
       if (this.#isMortal(slot)) this.#mortals--;
@@ -216,8 +230,8 @@ export class MemoryStore {
   }
 
   /** Frees the slot that the policy picks. */
-  #evict(): number {
-    const victim = this.#policy.evict();
+  #evict(probationWeight: number): number {
+    const victim = this.#policy.evict(probationWeight);
     if (this.#entries[victim] === undefined) {
       throw new CacheError(
         "backend",

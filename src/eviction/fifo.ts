@@ -1,4 +1,4 @@
-import type { EvictionLimits, EvictionPolicy } from "../types.ts";
+import type { EvictionLimits, EvictionPolicy } from "./eviction_policy.ts";
 import { SlotLists } from "./_slot_lists.ts";
 
 const LIST = 0;

@@ -1,5 +1,5 @@
 import { nearestName } from "../nearest_name.ts";
-import type { EvictionLimits, EvictionPolicy, EvictionPolicyFactory } from "../types.ts";
+import type { EvictionLimits, EvictionPolicy, EvictionPolicyFactory } from "./eviction_policy.ts";
 import { createFifoPolicy } from "./fifo.ts";
 import { createLfuPolicy } from "./lfu.ts";
 import { createLruPolicy } from "./lru.ts";

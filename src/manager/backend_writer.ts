@@ -1,6 +1,11 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import { CacheError } from "../errors.ts";
-import type { CacheBackend, OperationOptions, VersionedOutcome } from "../types.ts";
+import type {
+  BackendSetOptions,
+  CacheBackend,
+  OperationOptions,
+  VersionedOutcome,
+} from "../types.ts";
 
 /** Keys that are removed in one request. */
 const ERASE_BATCH = 500;
@@ -20,7 +25,7 @@ export class BackendWriter {
   }
 
   /** Stores one entry. */
-  async store(entry: CacheEntry, options: OperationOptions): Promise<VersionedOutcome> {
+  async store(entry: CacheEntry, options: BackendSetOptions): Promise<VersionedOutcome> {
     const backend = this.#backend;
     if (backend.setNewest !== undefined) {
       return ofLength(backend, 1, await backend.setNewest([entry], options), "outcomes")[0]!;
@@ -31,7 +36,7 @@ export class BackendWriter {
   /** Stores many entries of different keys: only where it {@linkcode BackendWriter.storesMany}. */
   async storeMany(
     entries: readonly CacheEntry[],
-    options: OperationOptions,
+    options: BackendSetOptions,
   ): Promise<VersionedOutcome[]> {
     const backend = this.#backend;
     const { length } = entries;

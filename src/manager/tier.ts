@@ -2,7 +2,8 @@ import type { RecoveryTier, RepairOutcome } from "../coordination/recovery_tier.
 import type { CacheEntry } from "../entry/entry.ts";
 import type { TierOutcome } from "../observability/events.ts";
 import type { TierStats } from "../observability/stats.ts";
-import type { BackendStats, CacheBackend, OperationOptions, VersionedOutcome } from "../types.ts";
+import type { Placement } from "../eviction/eviction_policy.ts";
+import type { BackendSetOptions, BackendStats, CacheBackend, VersionedOutcome } from "../types.ts";
 import { BackendWriter } from "./backend_writer.ts";
 import { admits, capped, type TierLimits } from "./tier_limits.ts";
 import type { Superseded } from "./tier_guard.ts";
@@ -56,11 +57,15 @@ export class Tier extends TierReads implements RecoveryTier {
   }
 
   /** Writes one entry as its caller's latest word on the key. */
-  async set(entry: CacheEntry, signal?: AbortSignal): Promise<WriteOutcome> {
+  async set(
+    entry: CacheEntry,
+    signal?: AbortSignal,
+    placement?: Placement,
+  ): Promise<WriteOutcome> {
     const stored = await this.guard.write(
       "write",
       [entry.key],
-      (options) => this.#store(entry, options),
+      (options) => this.#store(entry, placement ? { ...options, ...placement } : options),
       signal,
     );
     return stored === "superseded" ? "failed" : this.#count(stored, "writes");
@@ -70,8 +75,13 @@ export class Tier extends TierReads implements RecoveryTier {
    * Copies an entry from a slower tier.
    *
    * @param isCurrent asked just before the copy is made, when earlier writes of the key have ended.
+   * @param placement its place among the tier's entries.
    */
-  async promote(entry: CacheEntry, isCurrent: () => boolean): Promise<PromotionOutcome> {
+  async promote(
+    entry: CacheEntry,
+    isCurrent: () => boolean,
+    placement?: Placement,
+  ): Promise<PromotionOutcome> {
     const { key, expiresAt } = entry;
     if (expiresAt <= this.clock.now() || this.guard.distrust.has(key)) return "superseded";
     // Left out here, it would be distrusted for a write that changes nothing.
@@ -80,7 +90,7 @@ export class Tier extends TierReads implements RecoveryTier {
     const stored = await this.guard.write(
       "write",
       [key],
-      (options) => this.#store(entry, options),
+      (options) => this.#store(entry, placement ? { ...options, ...placement } : options),
       undefined,
       isCurrent,
     );
@@ -88,7 +98,11 @@ export class Tier extends TierReads implements RecoveryTier {
   }
 
   /** Writes many entries of different keys, in one request where the backend can. */
-  async setMany(entries: readonly CacheEntry[], signal?: AbortSignal): Promise<WriteOutcome[]> {
+  async setMany(
+    entries: readonly CacheEntry[],
+    signal?: AbortSignal,
+    placement?: Placement,
+  ): Promise<WriteOutcome[]> {
     if (entries.length === 0) return [];
     const keys = entries.map((entry) => entry.key);
     const isBatch = !this.isInProcess && this.#writer.storesMany &&
@@ -97,12 +111,12 @@ export class Tier extends TierReads implements RecoveryTier {
       ? await this.guard.write("write", keys, async (options) => {
         const now = this.clock.now();
         const copies = entries.map((entry) => capped(this.limits, entry, now));
-        return await this.#writer.storeMany(copies, options);
+        return await this.#writer.storeMany(copies, { ...options, ...placement });
       }, signal)
       : await this.guard.writeEach(
         "write",
         keys,
-        (at, options) => this.#store(entries[at]!, options),
+        (at, options) => this.#store(entries[at]!, { ...options, ...placement }),
         signal,
       );
     if (!Array.isArray(stored)) return keys.map(() => "failed");
@@ -252,7 +266,7 @@ export class Tier extends TierReads implements RecoveryTier {
   }
 
   /** Stores an entry as it may live here; what stands under the key of one that is declined is older and goes. */
-  async #store(entry: CacheEntry, options: OperationOptions): Promise<VersionedOutcome> {
+  async #store(entry: CacheEntry, options: BackendSetOptions): Promise<VersionedOutcome> {
     const { key, version } = entry;
     if (admits(this.limits, entry)) {
       return await this.#writer.store(capped(this.limits, entry, this.clock.now()), options);

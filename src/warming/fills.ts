@@ -105,7 +105,9 @@ export class Fills {
   ): Promise<boolean> {
     const isCurrent = (): boolean => ticket.isUndisturbed;
     if (!isCurrent()) return false;
-    const outcomes = await Promise.all(into.map((tier) => tier.promote(entry, isCurrent)));
+    const outcomes = await Promise.all(
+      into.map((tier) => tier.promote(entry, isCurrent, { probation: true })),
+    );
     const isOutdated = await dropOutdated(into, entry, outcomes);
     return !isOutdated && outcomes[0] === "stored";
   }

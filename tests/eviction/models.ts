@@ -1,5 +1,5 @@
 import { Ghost } from "../../src/eviction/_ghost.ts";
-import type { EvictionLimits, EvictionPolicy } from "../../src/types.ts";
+import type { EvictionLimits, EvictionPolicy } from "../../src/eviction/eviction_policy.ts";
 
 /** A policy in its plainest form: a list of all entries, searched from end to end. */
 export type PolicyModel = EvictionPolicy;

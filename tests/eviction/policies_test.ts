@@ -2,7 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createEvictionPolicy, evictionPolicyNames } from "../../src/eviction/policies.ts";
-import type { EvictionLimits, EvictionPolicy } from "../../src/types.ts";
+import type { EvictionLimits, EvictionPolicy } from "../../src/eviction/eviction_policy.ts";
 import { POLICY_MODELS } from "./models.ts";
 
 const MAX_WEIGHT = 100;

@@ -1,4 +1,5 @@
-import type { EvictionPolicy } from "../../../src/types.ts";
+import type { Placement } from "../../../src/eviction/eviction_policy.ts";
+import type { Probation } from "../../../src/eviction/probation.ts";
 import { EntryIndex, MAX_SEGMENTS, NO_SEGMENT } from "./index.ts";
 import {
   BLOCK_BYTES,
@@ -40,13 +41,13 @@ export class Catalog {
   expirations = 0;
   /** Whether the record of the last {@linkcode Catalog.evict} names a file. */
   isEvictedReference = false;
-  readonly #policy: EvictionPolicy;
+  readonly #policy: Probation;
   readonly #maxEntries: number;
   readonly #holders: (Holder | undefined)[] = [];
   readonly #blocks = new Map<number, number>();
   #lastId = 0;
 
-  constructor(policy: EvictionPolicy, maxEntries: number) {
+  constructor(policy: Probation, maxEntries: number) {
     this.#policy = policy;
     this.#maxEntries = maxEntries;
   }
@@ -90,6 +91,7 @@ export class Catalog {
     holder: Holder,
     offset: number,
     now: number,
+    placement?: Placement,
   ): number {
     if (header.kind === KIND_GENERATION || header.stamp <= this.generation) return -1;
     const { index } = this;
@@ -123,10 +125,10 @@ export class Catalog {
       if (header.kind === KIND_TOMBSTONE) holder.tombstoneBytes += length;
     } else {
       if (wasVisible) {
-        this.#policy.touch(slot);
+        if (!placement?.probation) this.#policy.touch(slot);
         this.#reshow(slot, header, holder);
       } else {
-        this.#show(slot, header, holder);
+        this.#show(slot, header, holder, placement);
       }
     }
     return slot;
@@ -281,10 +283,12 @@ export class Catalog {
     this.#policy.reweigh(slot, this.#count(slot, holder));
   }
 
-  #show(slot: number, header: RecordHeader, holder: Holder): void {
+  #show(slot: number, header: RecordHeader, holder: Holder, placement?: Placement): void {
     this.index.setFlags(slot, header.kind === KIND_REFERENCE ? VISIBLE | REFERENCE : VISIBLE);
     if (header.blocks > 0) this.#blocks.set(slot, header.blocks);
-    this.#policy.add(slot, this.#count(slot, holder), header.hashLow);
+    const weight = this.#count(slot, holder);
+    if (placement?.probation) this.#policy.addProbation(slot, weight, header.hashLow);
+    else this.#policy.add(slot, weight, header.hashLow);
   }
 
   #count(slot: number, holder: Holder): number {

@@ -1,5 +1,6 @@
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
-import type { BackendReport, Clock, EvictionPolicyFactory } from "../../../src/types.ts";
+import type { EvictionPolicyFactory } from "../../../src/eviction/eviction_policy.ts";
+import type { BackendReport, Clock } from "../../../src/types.ts";
 import type { Durability } from "./core.ts";
 import type { FileLayer } from "./file_layer.ts";
 import type { ProcessTable } from "./identity.ts";

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { Placement } from "../../../src/eviction/eviction_policy.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { TOMBSTONE } from "./catalog.ts";
@@ -6,7 +7,7 @@ import type { LogCore } from "./core.ts";
 import type { OpenedCore } from "./open_core.ts";
 import type { Reader } from "./reader.ts";
 import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
-import { KIND_TOMBSTONE, makeRecordHeader, type RecordHeader } from "./record.ts";
+import { BLOCK_BYTES, KIND_TOMBSTONE, makeRecordHeader, type RecordHeader } from "./record.ts";
 import type { Space } from "./space.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -57,13 +58,19 @@ export class LogWriter {
     return { wasLive, written: this.#entomb(slot) };
   }
 
-  /** Lays an entry into the queue. @returns whether it is stored, as soon as that can be told. */
+  /**
+   * Lays an entry into the queue.
+   *
+   * @param fileBytes of the file that a reference names, else 0.
+   * @returns whether it is stored, as soon as that can be told.
+   */
   put(
     kind: number,
     key: string,
     body: Uint8Array,
     expiresAt: number,
-    blocks: number,
+    fileBytes: number,
+    placement?: Placement,
   ): MaybePromise<boolean> {
     const { hash, catalog, clock, stamps, counters, health } = this.#core;
     hash.of(key);
@@ -82,10 +89,10 @@ export class LogWriter {
     header.hashLow = low;
     header.hashHigh = high;
     header.author = this.#author;
-    header.blocks = blocks;
+    header.blocks = Math.ceil(fileBytes / BLOCK_BYTES);
     const offset = batch.used;
     const length = batch.append(header, key, body);
-    catalog.apply(header, length, batch, offset, clock.recent());
+    catalog.apply(header, length, batch, offset, clock.recent(), placement);
     batch.offsets.push(offset);
     counters.bytesPut += length;
     const outcome = previous >= 0 || this.#core.durability === "batch"

@@ -1,6 +1,7 @@
 import { StampClock } from "./stamp_clock.ts";
 import { CacheError } from "../../../src/errors.ts";
 import { liveBudget } from "./budget.ts";
+import { Probation } from "../../../src/eviction/probation.ts";
 import { Catalog } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
 import { DirectoryWatch, lostError } from "./directory_watch.ts";
@@ -44,16 +45,16 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     stopwatch,
     random,
   });
-  const policy = options.policy({
+  const limits = {
     maxWeight: Math.min(liveBudget(maxBytes, segmentBytes, 1), Number.MAX_SAFE_INTEGER),
     maxEntries: Math.min(maxEntries, Number.MAX_SAFE_INTEGER),
-  });
+  };
   const watch = new DirectoryWatch(layer, directory, clock);
   const core: LogCore = {
     layer,
     directory,
     watch,
-    catalog: new Catalog(policy, maxEntries),
+    catalog: new Catalog(new Probation(options.policy(limits), limits), maxEntries),
     hash: new KeyHash(directory.seed[0]!, directory.seed[1]!),
     stamps: new StampClock(clock),
     clock,

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import type { Placement } from "../../../src/eviction/eviction_policy.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { closedError, type LogCore, reportError } from "./core.ts";
@@ -8,7 +9,7 @@ import { largestRecord, LogWriter } from "./log_writer.ts";
 import { lostError } from "./directory_watch.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
 import type { Reader, StoredEntry } from "./reader.ts";
-import { BLOCK_BYTES, KIND_REFERENCE, KIND_VALUE } from "./record.ts";
+import { KIND_REFERENCE, KIND_VALUE } from "./record.ts";
 import type { Reference } from "./reference.ts";
 import { retire } from "./retire.ts";
 import type { SegmentSet } from "./segment_set.ts";
@@ -128,18 +129,18 @@ export class SegmentLog {
    * @param expiresAt epoch milliseconds.
    * @returns `false` when it is too large or the disk does not take it; the key is a miss then.
    */
-  put(key: string, frame: Uint8Array, expiresAt: number): MaybePromise<boolean> {
+  put(key: string, frame: Uint8Array, expiresAt: number, place?: Placement): MaybePromise<boolean> {
     this.#assertOpen();
     this.#look();
-    return this.#writer.put(KIND_VALUE, key, frame, expiresAt, 0);
+    return this.#writer.put(KIND_VALUE, key, frame, expiresAt, 0, place);
   }
 
   /** Stores a reference, as {@linkcode SegmentLog.put} stores a frame. Its file is there, its bytes are reserved. */
   putReference(key: string, reference: Reference, expiresAt: number): MaybePromise<boolean> {
-    const blocks = Math.ceil(reference.fileBytes / BLOCK_BYTES);
+    const { body, fileBytes, placement } = reference;
     this.#assertOpen();
     this.#look();
-    return this.#writer.put(KIND_REFERENCE, key, reference.body, expiresAt, blocks);
+    return this.#writer.put(KIND_REFERENCE, key, body, expiresAt, fileBytes, placement);
   }
 
   /**

@@ -9,7 +9,8 @@ import type { StoredEntry } from "../../../../backends/filesystem/log/reader.ts"
 import { systemClock } from "../../../../src/clock.ts";
 import { CacheEntry } from "../../../../src/entry/entry.ts";
 import { encodeFrame } from "../../../../src/entry/frame.ts";
-import type { BackendReport, EvictionPolicy } from "../../../../src/types.ts";
+import type { EvictionPolicy } from "../../../../src/eviction/eviction_policy.ts";
+import type { BackendReport } from "../../../../src/types.ts";
 
 /** First in, first out, over a linked list of slots. */
 export class FifoPolicy implements EvictionPolicy {

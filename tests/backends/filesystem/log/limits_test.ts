@@ -151,3 +151,20 @@ test("small segments of many short processes are merged", async () => {
   for (let at = 0; at < 60; at++) assert.equal(await readVersion(log, `k${at}`), at);
   await log.close();
 });
+
+test("what nobody has asked for leaves before what was asked for", async () => {
+  const log = await openLog(DIRECTORY, { fileLayer: new MemoryDisk(), maxEntries: 100 });
+  const put = (key: string, probation: boolean): unknown =>
+    log.put(key, frameOf(key, 1, 100), Infinity, { probation });
+  for (let at = 0; at < 100; at++) await put(`asked ${at}`, false);
+  for (let at = 0; at < 300; at++) await put(`guess ${at}`, true);
+  const count = (kind: string, most: number): number =>
+    Array.from({ length: most }, (_, at) => log.has(`${kind} ${at}`)).filter(Boolean).length;
+  assert.equal(count("asked", 100), 90);
+  assert.equal(count("guess", 300), 10);
+  await log.get("guess 299");
+  for (let at = 0; at < 50; at++) await put(`later ${at}`, false);
+  assert.equal(log.has("guess 299"), true);
+  assert.equal(count("guess", 299), 0);
+  await log.close();
+});
