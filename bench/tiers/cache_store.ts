@@ -11,6 +11,8 @@ export async function openCacheStore(
     get: (key) => cache.get<Uint8Array>(key),
     delete: (key) => cache.delete(key),
     getMany: (keys) => cache.getMany(keys),
+    setStream: (key, value) => cache.setStream(key, value),
+    getStream: async (key) => (await cache.getStream(key))!,
     close: () => cache.close(),
   };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCacheStore } from "./cache_store.ts";
 import type { OpenTierKind, Store } from "./store.ts";
+import { CHUNK_BYTES } from "./streams.ts";
 
 const FLOOR = "append and positioned read";
 
@@ -42,6 +43,25 @@ function openFile(path: string): Store {
       const into = new Uint8Array(length);
       readSync(file, into, 0, length, at);
       return into;
+    },
+    async setStream(key, value) {
+      const at = end;
+      for await (const chunk of value) end += writeSync(file, chunk, 0, chunk.length, end);
+      places.set(key, { at, length: end - at });
+    },
+    getStream(key) {
+      const { at, length } = places.get(key)!;
+      let done = 0;
+      return Promise.resolve(
+        new ReadableStream({
+          pull(controller) {
+            const chunk = new Uint8Array(Math.min(CHUNK_BYTES, length - done));
+            done += readSync(file, chunk, 0, chunk.length, at + done);
+            controller.enqueue(chunk);
+            if (done === length) controller.close();
+          },
+        }),
+      );
     },
     delete: (key) => places.delete(key),
     close: () => closeSync(file),

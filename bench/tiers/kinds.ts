@@ -1,4 +1,6 @@
+import { openAzureKind } from "./azure.ts";
 import { openFilesystemKind } from "./filesystem.ts";
+import { openGcsKind } from "./gcs.ts";
 import { openMemoryKind } from "./memory.ts";
 import { openRedisKind, openUpstashKind } from "./redis.ts";
 import { openS3Kind } from "./s3.ts";
@@ -11,4 +13,6 @@ export const TIER_KINDS: readonly OpenTierKind[] = [
   openRedisKind,
   openUpstashKind,
   openS3Kind,
+  openGcsKind,
+  openAzureKind,
 ];

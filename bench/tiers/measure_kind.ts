@@ -2,6 +2,7 @@ import { percentileOf } from "../demo/percentiles.ts";
 import { record } from "../suite/record.ts";
 import { scaled } from "../suite/scale.ts";
 import type { Store, TierKind } from "./store.ts";
+import { drain, streamOf } from "./streams.ts";
 import { keysOf, makeValues, type Size } from "./values.ts";
 
 /** Calls under way at once where it is the throughput that counts; of the largest values fewer, or they alone would fill the memory. */
@@ -21,7 +22,17 @@ const BYTES_A_SAMPLE = 256 << 10;
 /** Samples from which on a percentile has something to stand on. */
 const SAMPLES_FOR = { p99: 100, "p99.9": 1000 } as const;
 
-const OPERATIONS = ["set", "get", "getMany of 100", "delete"] as const;
+/** Smaller values are not streamed by anybody. */
+const MIN_STREAMED = 100 << 10;
+
+const OPERATIONS = [
+  "set",
+  "get",
+  "getMany of 100",
+  "set as a stream",
+  "get as a stream",
+  "delete",
+] as const;
 
 interface Contender {
   readonly name: string;
@@ -98,6 +109,14 @@ async function takeTurn(
   if (store.getMany !== undefined && bytes <= MAX_BATCH_VALUE) {
     const batch = keys.slice(0, BATCH);
     add("getMany of 100", await latencies(() => store.getMany!(batch), share, 1));
+  }
+  if (bytes >= MIN_STREAMED && store.setStream !== undefined) {
+    const write = (): unknown => store.setStream!(key(), streamOf(values[next % values.length]!));
+    add("set as a stream", await latencies(write, share, 1));
+  }
+  if (bytes >= MIN_STREAMED && store.getStream !== undefined) {
+    const read = async (): Promise<unknown> => drain(await store.getStream!(key()), bytes);
+    add("get as a stream", await latencies(read, share, 1));
   }
   const atOnce = callersOf(bytes);
   add("get at once", [await throughput(get, share, atOnce)]);

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createClient, RESP_TYPES } from "redis";
 import { hasRedis, startRedis } from "../../tests/servers/redis_server.ts";
-import { startUpstashBridge } from "../../tests/servers/upstash_bridge.ts";
 import { openCacheStore } from "./cache_store.ts";
+import { startLoopback } from "./loopback.ts";
 import type { OpenTierKind, Store } from "./store.ts";
 
 const MISSING = "redis-server is not on this machine: apt-get install redis-server";
@@ -39,7 +39,7 @@ export const openRedisKind: OpenTierKind = async () => {
 export const openUpstashKind: OpenTierKind = async () => {
   if (!hasRedis()) return { missing: MISSING };
   const server = await startRedis();
-  const bridge = await startUpstashBridge({ redisPort: server.port });
+  const bridge = await startLoopback("upstash", server.port);
   const { url, token } = bridge;
   return {
     name: "upstash",

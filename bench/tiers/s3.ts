@@ -52,6 +52,10 @@ function openSdk({ bucket: Bucket, awsConfig }: S3Server): Store {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: `raw/${key}` }));
       return await Body?.transformToByteArray();
     },
+    getStream: async (key) => {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: `raw/${key}` }));
+      return Body!.transformToWebStream();
+    },
     delete: (key) => client.send(new DeleteObjectCommand({ Bucket, Key: `raw/${key}` })),
     close: () => client.destroy(),
   };
@@ -68,6 +72,7 @@ function openSignedFetch({ bucket, endpoint, awsConfig }: S3Server): Store {
       await response.arrayBuffer();
     },
     get: async (key) => new Uint8Array(await (await client.fetch(url(key))).arrayBuffer()),
+    getStream: async (key) => (await client.fetch(url(key))).body!,
     delete: async (key) => {
       await (await client.fetch(url(key), { method: "DELETE" })).arrayBuffer();
     },

@@ -7,6 +7,10 @@ export interface Store {
   readonly delete: (key: string) => MaybePromise<unknown>;
   /** Reads many in one call, where there is such a call. */
   readonly getMany?: (keys: readonly string[]) => Promise<readonly unknown[]>;
+  /** Writes a value that comes in chunks, where that can be done without holding it whole. */
+  readonly setStream?: (key: string, value: ReadableStream<Uint8Array>) => Promise<unknown>;
+  /** Reads a value in chunks. */
+  readonly getStream?: (key: string) => Promise<ReadableStream<Uint8Array>>;
   readonly close: () => MaybePromise<unknown>;
 }
 

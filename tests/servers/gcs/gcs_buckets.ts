@@ -127,6 +127,10 @@ export class GcsBuckets {
       }${url.pathname}?uploadType=resumable&upload_id=${id}`;
       return { status: 200, headers: { location } };
     }
+    if (url.searchParams.get("uploadType") === "media") {
+      const name = url.searchParams.get("name") ?? "";
+      return this.#store({ bucket, name, metadata: {}, condition, received: body });
+    }
     const boundary = /boundary=(\S+)/.exec(headers.get("content-type") ?? "")?.[1];
     if (boundary === undefined) return failed(400, "badContent", "no boundary");
     const [description, media] = partsOf(body, boundary);
