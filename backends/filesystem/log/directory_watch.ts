@@ -4,10 +4,13 @@ import { type DirectoryLook, errorCode, type FileLayer } from "./file_layer.ts";
 import { isManifestOf, type LogDirectory } from "./manifest.ts";
 
 /**
- * Changes so close together may leave a directory with one and the same time:
- * file systems count it by the tick of the kernel, a second or even two.
+ * Changes so close together may leave a directory with one and the same time,
+ * where file systems count it in seconds, or in two of them.
  */
-const COARSEST_TIME_MS = 2_500;
+const COARSE_TIME_MS = 2_500;
+
+/** The same where they count it by the tick of the kernel, or in hundredths. */
+const FINE_TIME_MS = 100;
 
 /**
  * Tells whether the directory of an open log is still the one that was opened,
@@ -57,7 +60,9 @@ export class DirectoryWatch {
   isUnchanged(): boolean {
     const listed = this.#listed;
     // What comes soon after a change may not show in the time of the directory.
-    if (listed === undefined || this.#listedAt - listed.changedAt <= COARSEST_TIME_MS) return false;
+    if (listed === undefined) return false;
+    const tick = Number.isInteger(listed.changedAt / 1000) ? COARSE_TIME_MS : FINE_TIME_MS;
+    if (this.#listedAt - listed.changedAt <= tick) return false;
     try {
       return isEqual(this.#layer.look(this.#directory.path), listed);
     } catch {
