@@ -13,7 +13,6 @@ import { note } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 import { TIER_KINDS } from "./tiers/kinds.ts";
 import { measureKind } from "./tiers/measure_kind.ts";
-import { SIZES } from "./tiers/values.ts";
 
 const { values } = parseArgs({
   options: {
@@ -26,19 +25,16 @@ const { values } = parseArgs({
 const SECONDS = scaled(0.03, 2);
 
 console.log("µs a call, one after another; calls a second where 64 are under way at once\n");
-for (const openKind of TIER_KINDS) {
+for (const [tier, openKind] of TIER_KINDS) {
+  const isWanted = values.only.length === 0 || values.only.some((text) => tier.includes(text));
+  if (!isWanted) continue;
   const kind = await openKind();
   if ("missing" in kind) {
     note(kind.missing);
     continue;
   }
   try {
-    const isWanted = values.only.length === 0 ||
-      values.only.some((text) => kind.name.includes(text));
-    if (!isWanted) continue;
-    for (const size of SIZES.filter(({ bytes }) => bytes <= kind.maxBytes)) {
-      await measureKind(kind, size, { seconds: SECONDS });
-    }
+    for (const size of kind.sizes) await measureKind({ tier, kind, size, seconds: SECONDS });
   } finally {
     await kind.close();
   }

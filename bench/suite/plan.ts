@@ -17,7 +17,7 @@ const PLAN: Readonly<Record<string, Planned>> = {
   redis: { quick: 3, full: 20 },
   serializer: { quick: 3, full: 26 },
   stack: { quick: 4, full: 40 },
-  tier: { quick: 14, full: 120 },
+  tier: { quick: 20, full: 200 },
 };
 
 const UNKNOWN: Planned = { quick: 4, full: 45 };

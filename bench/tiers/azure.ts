@@ -4,6 +4,7 @@ import { ContainerClient } from "@azure/storage-blob";
 import { type AzureServer, azureServer } from "../../tests/servers/azure_server.ts";
 import { openCacheStore } from "./cache_store.ts";
 import type { OpenTierKind, Store } from "./store.ts";
+import { NETWORK_SIZES } from "./values.ts";
 
 const SDK = "Azure SDK";
 const CONTAINER = "bench";
@@ -21,8 +22,7 @@ export const openAzureKind: OpenTierKind = async () => {
   await client.createIfNotExists();
   const tier = { type: "azure", container: CONTAINER, connectionString, prefix: "strata" };
   return {
-    name: "azure",
-    maxBytes: 10 << 20,
+    sizes: NETWORK_SIZES,
     callsPerSample: 1,
     sources: [
       { name: SDK, open: () => openSdk(client) },

@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCacheStore } from "./cache_store.ts";
+import { SIZES } from "./values.ts";
 import type { OpenTierKind, Store } from "./store.ts";
 import { CHUNK_BYTES } from "./streams.ts";
 
@@ -13,8 +14,7 @@ export const openFilesystemKind: OpenTierKind = () => {
   let opened = 0;
   const nextFolder = (): string => join(folder, String(opened++));
   return Promise.resolve({
-    name: "filesystem",
-    maxBytes: 10 << 20,
+    sizes: SIZES,
     callsPerSample: 1,
     sources: [
       { name: FLOOR, open: () => openFile(nextFolder()) },

@@ -1,6 +1,7 @@
 import { openCacheStore } from "./cache_store.ts";
 import { startLoopback } from "./loopback.ts";
 import type { OpenTierKind, Store } from "./store.ts";
+import { NETWORK_SIZES } from "./values.ts";
 
 /** The one that the server has. */
 const BUCKET = "bench";
@@ -11,8 +12,7 @@ export const openGcsKind: OpenTierKind = async () => {
   const { url: endpoint, token, stop } = await startLoopback("gcs");
   const tier = { type: "gcs", bucket: BUCKET, endpoint, token: () => Promise.resolve(token) };
   return {
-    name: "gcs",
-    maxBytes: 10 << 20,
+    sizes: NETWORK_SIZES,
     callsPerSample: 1,
     sources: [
       { name: FETCH, open: () => openFetch(endpoint, token) },

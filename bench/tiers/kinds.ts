@@ -7,12 +7,12 @@ import { openS3Kind } from "./s3.ts";
 import type { OpenTierKind } from "./store.ts";
 
 /** All kinds of tiers, fastest first. */
-export const TIER_KINDS: readonly OpenTierKind[] = [
-  openMemoryKind,
-  openFilesystemKind,
-  openRedisKind,
-  openUpstashKind,
-  openS3Kind,
-  openGcsKind,
-  openAzureKind,
-];
+export const TIER_KINDS: ReadonlyMap<string, OpenTierKind> = new Map([
+  ["memory", openMemoryKind],
+  ["filesystem", openFilesystemKind],
+  ["redis", openRedisKind],
+  ["upstash", openUpstashKind],
+  ["s3", openS3Kind],
+  ["gcs", openGcsKind],
+  ["azure", openAzureKind],
+]);

@@ -9,12 +9,13 @@ import { keysOf, makeValues, type Size } from "./values.ts";
 const AT_ONCE = 64;
 const LARGE_AT_ONCE = 8;
 const LARGE_BYTES = 1 << 20;
+const FILL_AT_ONCE = 16;
 /** Keys of one batch call. */
 const BATCH = 100;
 /** Batches of larger values move more than a cache is asked for at once. */
 const MAX_BATCH_VALUE = 8 << 10;
 /** Turns that each contender has; more means more fairness and less time a turn. */
-const TURNS = scaled(2, 8);
+const TURNS = scaled(1, 8);
 /** The least samples of a turn. */
 const MIN_SAMPLES = scaled(1, 3);
 /** Values of so many bytes take long enough to be timed one by one. */
@@ -41,12 +42,18 @@ interface Contender {
   readonly samples: Map<string, number[]>;
 }
 
+/** What is measured together. */
+export interface Measurement {
+  /** The name of the kind. */
+  readonly tier: string;
+  readonly kind: TierKind;
+  readonly size: Size;
+  /** For all operations of one store. */
+  readonly seconds: number;
+}
+
 /** Measures all operations of all stores of a kind with values of one size; the stores take turns. */
-export async function measureKind(
-  kind: TierKind,
-  size: Size,
-  { seconds }: { readonly seconds: number },
-): Promise<void> {
+export async function measureKind({ tier, kind, size, seconds }: Measurement): Promise<void> {
   const values = makeValues(size);
   const keys = keysOf(size);
   const contenders: Contender[] = [];
@@ -61,7 +68,7 @@ export async function measureKind(
         await takeTurn(contender, kind, { keys, values, seconds: seconds / TURNS });
       }
     }
-    for (const contender of contenders) tell(contender, kind, size);
+    for (const contender of contenders) tell(contender, tier, size);
   } finally {
     for (const { store } of contenders) await store.close();
   }
@@ -72,7 +79,7 @@ async function warmUp(
   keys: readonly string[],
   values: readonly Uint8Array[],
 ): Promise<void> {
-  for (const [at, key] of keys.entries()) await store.set(key, values[at % values.length]!);
+  await fill(store, keys, values);
   const value = await store.get(keys[0]!);
   if (value?.length !== values[0]!.length || value[1] !== values[0]![1]) {
     throw new Error(`${name} gives another value than it was set`);
@@ -125,8 +132,19 @@ async function takeTurn(
   let last = 0;
   const calls = Math.min(callsPerSample, doomed.length);
   add("delete", await latencies(() => store.delete(doomed[last++]!), share, calls, doomed.length));
-  for (const [at, gone] of doomed.entries()) {
-    await store.set(gone, values[at % values.length]!);
+  await fill(store, doomed, values);
+}
+
+/** Sets keys, some at once: a store in a network would take its time. */
+async function fill(
+  store: Store,
+  keys: readonly string[],
+  values: readonly Uint8Array[],
+): Promise<void> {
+  const atOnce = Math.min(FILL_AT_ONCE, callersOf(values[0]!.length));
+  for (let from = 0; from < keys.length; from += atOnce) {
+    const some = keys.slice(from, from + atOnce);
+    await Promise.all(some.map((key, at) => store.set(key, values[(from + at) % values.length]!)));
   }
 }
 
@@ -174,13 +192,13 @@ async function throughput(
   return calls * 1000 / (performance.now() - start);
 }
 
-function tell({ name, floor, samples }: Contender, { name: kind }: TierKind, size: Size): void {
+function tell({ name, floor, samples }: Contender, tier: string, size: Size): void {
   const subject = { subject: name, floor };
   const shown: string[] = [];
   for (const operation of OPERATIONS) {
     const times = samples.get(operation);
     if (times === undefined) continue;
-    const group = `${operation}, ${kind}, ${size.name}`;
+    const group = `${operation}, ${tier}, ${size.name}`;
     const of = { ...subject, group, unit: "us", samples: times.length } as const;
     const p50 = percentileOf(times, 0.5);
     const spread = (percentileOf(times, 0.75) - percentileOf(times, 0.25)) / p50;
@@ -195,7 +213,7 @@ function tell({ name, floor, samples }: Contender, { name: kind }: TierKind, siz
   for (const operation of ["get", "set"]) {
     const speeds = samples.get(`${operation} at once`)!;
     const value = percentileOf(speeds, 0.5);
-    const group = `${operation} many at once, ${kind}, ${size.name}, ${atOnce} at once`;
+    const group = `${operation} many at once, ${tier}, ${size.name}, ${atOnce} at once`;
     record({
       ...subject,
       group,
@@ -206,5 +224,5 @@ function tell({ name, floor, samples }: Contender, { name: kind }: TierKind, siz
     });
     shown.push(`${operation} × ${atOnce} ${Math.round(value)}/s`);
   }
-  console.log(`  ${kind}, ${size.name.padEnd(7)} ${name.padEnd(28)} ${shown.join("   ")}`);
+  console.log(`  ${tier}, ${size.name.padEnd(7)} ${name.padEnd(28)} ${shown.join("   ")}`);
 }

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file require-await -- the floor is async functions that wait for nothing
 
 import { openCacheStore } from "./cache_store.ts";
+import { SIZES } from "./values.ts";
 import type { OpenTierKind, Store } from "./store.ts";
 
 const FLOOR = "Map, in async functions";
@@ -8,8 +9,7 @@ const FLOOR = "Map, in async functions";
 /** The memory tier beside a bare Map. */
 export const openMemoryKind: OpenTierKind = () =>
   Promise.resolve({
-    name: "memory",
-    maxBytes: 10 << 20,
+    sizes: SIZES,
     callsPerSample: 64,
     sources: [
       { name: FLOOR, open: openMap },

@@ -4,6 +4,7 @@ import { hasRedis, startRedis } from "../../tests/servers/redis_server.ts";
 import { openCacheStore } from "./cache_store.ts";
 import { startLoopback } from "./loopback.ts";
 import type { OpenTierKind, Store } from "./store.ts";
+import { NETWORK_SIZES } from "./values.ts";
 
 const MISSING = "redis-server is not on this machine: apt-get install redis-server";
 const CLIENT = "node-redis";
@@ -14,8 +15,7 @@ export const openRedisKind: OpenTierKind = async () => {
   if (!hasRedis()) return { missing: MISSING };
   const server = await startRedis();
   return {
-    name: "redis",
-    maxBytes: 10 << 20,
+    sizes: NETWORK_SIZES,
     callsPerSample: 1,
     sources: [
       { name: CLIENT, open: () => openClient(server.url) },
@@ -42,9 +42,8 @@ export const openUpstashKind: OpenTierKind = async () => {
   const bridge = await startLoopback("upstash", server.port);
   const { url, token } = bridge;
   return {
-    name: "upstash",
     // The service refuses larger requests, and so does the bridge.
-    maxBytes: 100 << 10,
+    sizes: NETWORK_SIZES.filter(({ bytes }) => bytes <= 100 << 10),
     callsPerSample: 1,
     sources: [
       { name: BRIDGE, open: () => openBridge(url, token) },

@@ -8,6 +8,7 @@ import { AwsClient } from "aws4fetch";
 import { type S3Server, s3Server } from "../../tests/servers/s3_server.ts";
 import { openCacheStore } from "./cache_store.ts";
 import type { OpenTierKind, Store } from "./store.ts";
+import { NETWORK_SIZES } from "./values.ts";
 
 const SDK = "AWS SDK";
 const SIGNED_FETCH = "aws4fetch";
@@ -27,8 +28,7 @@ export const openS3Kind: OpenTierKind = async () => {
   const { bucket, awsConfig } = server;
   const tier = { type: "s3", bucket, awsConfig };
   return {
-    name: "s3",
-    maxBytes: 10 << 20,
+    sizes: NETWORK_SIZES,
     callsPerSample: 1,
     sources: [
       { name: SDK, open: () => openSdk(server) },

@@ -1,4 +1,5 @@
 import type { MaybePromise } from "../../src/maybe_promise.ts";
+import type { Size } from "./values.ts";
 
 /** A store that is measured: a tier of ours, or what is under it. */
 export interface Store {
@@ -25,11 +26,10 @@ export interface StoreSource {
 
 /** A kind of tier: what takes turns. */
 export interface TierKind {
-  readonly name: string;
   /** The first is the floor. */
   readonly sources: readonly StoreSource[];
-  /** The largest values that make sense here, in bytes. */
-  readonly maxBytes: number;
+  /** The sizes of values that make sense here. */
+  readonly sizes: readonly Size[];
   /** Calls that are timed together, since one is shorter than the timer can tell. */
   readonly callsPerSample: number;
   /** Ends what it needs. */

@@ -15,9 +15,15 @@ export const SIZES: readonly Size[] = [
   { name: "10 MB", bytes: 10 << 20 },
 ];
 
+/** What stores in a network are given. */
+export const NETWORK_SIZES: readonly Size[] = scaled(
+  SIZES.filter(({ name }) => name === "6 KB" || name === "100 KB"),
+  SIZES,
+);
+
 /** All values of a size together take no more than this. */
 const MAX_TOTAL_BYTES = scaled(16 << 20, 64 << 20);
-const MAX_KEYS = scaled(200, 1000);
+const MAX_KEYS = scaled(100, 1000);
 const MIN_KEYS = 4;
 
 /** How many keys there are of a size. */
