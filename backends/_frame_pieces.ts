@@ -1,6 +1,14 @@
 import { CacheError } from "../src/errors.ts";
 import type { StreamedEntry } from "../src/types.ts";
 
+/** Some of the bytes of a frame. */
+export interface FramePart {
+  /** As many as were asked for, or fewer where they are the last. */
+  readonly bytes: Uint8Array;
+  /** Whether the frame has ended. */
+  readonly isLast: boolean;
+}
+
 /** Reads the frame of an entry that is stored as a stream, and sees to it that it has the length that was said. */
 export class FramePieces {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -38,6 +46,25 @@ export class FramePieces {
     }
   }
 
+  /** Gathers the pieces into parts of a size, in buffers of their own. There is at least one. */
+  async *parts(size: number): AsyncGenerator<FramePart> {
+    let gathered: Uint8Array[] = [];
+    let held = 0;
+    for (let piece = await this.next(); piece !== undefined; piece = await this.next()) {
+      while (held + piece.length > size) {
+        const first = piece.subarray(0, size - held);
+        const bytes = joined([...gathered, first], size);
+        piece = piece.subarray(first.length);
+        gathered = [];
+        held = 0;
+        yield { bytes, isLast: false };
+      }
+      if (piece.length > 0) gathered.push(piece);
+      held += piece.length;
+    }
+    yield { bytes: joined(gathered, held), isLast: true };
+  }
+
   /** Lets go of the stream; one that is not at its end is cancelled. */
   end(reason?: unknown): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
@@ -69,4 +96,14 @@ export class FramePieces {
       this.#reader.read().then(resolve, reject);
     });
   }
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }

@@ -3,6 +3,7 @@ import { decodeFrameHeader } from "../src/entry/frame.ts";
 import { decodeStreamHeaderStart, isStreamFrame } from "../src/entry/stream_frame.ts";
 import { CacheError, isCacheError } from "../src/errors.ts";
 import type { BackendContext } from "../src/types.ts";
+import { decodeReference, isReference, REFERENCE_BYTES } from "./_stream_reference.ts";
 
 /** Makes entries of what a remote store holds, and counts what is none. */
 export class FrameReader {
@@ -32,13 +33,10 @@ export class FrameReader {
     }
   }
 
-  /** Whether the header of a frame is of a live entry. What is none is not: whoever reads it will tell. */
+  /** Whether the first bytes of a record are of a live entry. What is none is not: whoever reads it will tell. */
   isLive(header: Uint8Array): boolean {
     try {
-      const { expiresAt } = isStreamFrame(header)
-        ? decodeStreamHeaderStart(header)
-        : decodeFrameHeader(header);
-      return expiresAt > this.#context.clock.now();
+      return expiresAtOf(header) > this.#context.clock.now();
     } catch (error) {
       if (!isCacheError(error)) throw error;
       return false;
@@ -55,4 +53,11 @@ export class FrameReader {
       error: new CacheError(code, message, { backend: this.#backend, key, cause: error.cause }),
     });
   }
+}
+
+function expiresAtOf(header: Uint8Array): number {
+  const record = header.subarray(0, REFERENCE_BYTES);
+  if (isReference(record)) return decodeReference(record).expiresAt;
+  return (isStreamFrame(header) ? decodeStreamHeaderStart(header) : decodeFrameHeader(header))
+    .expiresAt;
 }

@@ -68,6 +68,10 @@ const TEXTS: readonly (readonly [text: RegExp, meaning: ReplyMeaning])[] = [
     code: "backend",
     reason: "the request is larger than the server allows: lower 'maxRequestBytes'",
   }],
+  [/STRATA chunks are gone/, {
+    code: "backend",
+    reason: "what was sent of the stream is gone: nothing came for minutes, or memory ran out",
+  }],
   [/max daily request limit|rate limit|max requests limit/i, {
     code: "unavailable",
     reason: "the request limit of the server is reached",

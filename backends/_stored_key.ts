@@ -8,10 +8,12 @@ import { compileGlob, escapeGlob, literalPrefix } from "../src/glob.ts";
  *   <prefix>!lock:{=<name>}      a lock
  *   <prefix>!fence:{=<name>}     the fencing number last given for it
  *   <prefix>!bus                 the channel of invalidations
+ *   <prefix>!stream:{<tag>}<id>  the chunks of a streamed entry
  *
  * A prefix has no "::" and no "!" and does not end in ":", so that the first
  * "::" ends it: what "app" stores is never what "app:users" stores. The braces
- * bring a lock and its number into one slot of a cluster.
+ * bring a lock and its number into one slot of a cluster, and the chunks of an
+ * entry into the slot of the entry.
  *
  * A key is stored as UTF-8, and one with lone surrogates has none: each of
  * them becomes U+F8FE and its four hex digits, and so does U+F8FE itself.
@@ -54,6 +56,11 @@ export class StoredNames {
   /** Where an entry is. */
   entry(key: string): string {
     return this.#entryPrefix + escape(key);
+  }
+
+  /** What the stored keys of chunks begin with. */
+  get streamPrefix(): string {
+    return `${this.#prefix}!stream:`;
   }
 
   /** The key of a stored key, `undefined` for one that is none of ours. */

@@ -26,20 +26,26 @@ import type {
 import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { isCacheError } from "../src/errors.ts";
+import type { MaybePromise } from "../src/maybe_promise.ts";
 import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  FrameReadOptions,
   OperationOptions,
+  StoredFrame,
+  StreamedEntry,
   VersionedOutcome,
 } from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
 import { batches } from "./_batches.ts";
 import { FrameReader } from "./_frames.ts";
-import { ownKeys } from "./_own_keys.ts";
+import type { ChunkedStreams } from "./_chunked_streams.ts";
 import { Running } from "./_running.ts";
+import { clearEntries, type EntryScan, liveKeys } from "./_scan_entries.ts";
 import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
 import type { StoredNames } from "./_stored_key.ts";
+import { isReference } from "./_stream_reference.ts";
 import type { VersionedWrites } from "./_versioned_writes.ts";
 import { ClientSource } from "./redis/client_source.ts";
 import {
@@ -49,14 +55,14 @@ import {
   type RedisSettings,
 } from "./redis/redis_config.ts";
 import { Echoes } from "./redis/echoes.ts";
-import { RedisLink } from "./redis/redis_link.ts";
+import type { RedisLink } from "./redis/redis_link.ts";
 import { BATCH_KEYS, readAll, readHeaders, unlinkAll } from "./redis/many.ts";
 import { writeOf } from "./redis/redis_write.ts";
 import { RedisLockProvider } from "./redis/redis_lock_provider.ts";
 import { RedisBus } from "./redis/redis_bus.ts";
-import { busConnect } from "./redis/bus_connect.ts";
+import { backendLink, busLink } from "./redis/own_link.ts";
+import { redisStreams } from "./redis/redis_streams.ts";
 import { redisVersionedWrites } from "./redis/redis_versioned_writes.ts";
-import { connectTo } from "./redis/connect.ts";
 import { bytesOfReply, type CallOptions, frameOf, RedisStore } from "./redis/redis_store.ts";
 
 export type { RedisClient, RedisConfig, RedisTlsConfig } from "./redis/redis_config.ts";
@@ -97,6 +103,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   readonly #store: RedisStore;
   readonly #frames: FrameReader;
   readonly #versioned: VersionedWrites<CallOptions>;
+  readonly #streams: ChunkedStreams;
   readonly #running: Running;
   readonly #echoes: Echoes = new Echoes();
   #closing: Promise<void> | undefined;
@@ -116,34 +123,21 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     random: Random = Math.random,
   ) {
     const settings = readRedisConfig(config as Readonly<Record<string, unknown>>);
-    const { name, names, target, invalidation } = settings;
+    const { name, names, target } = this.#settings = settings;
     this.name = name;
     this.#context = context;
     this.#random = random;
-    this.#settings = settings;
     this.#names = names;
     this.#frames = new FrameReader(name, context);
     this.#running = new Running(name);
-    if ("kind" in target) {
-      this.#link = new RedisLink({
-        backend: name,
-        connect: connectTo(target, { tracking: invalidation === "tracking" }),
-        canMove: target.kind === "sentinel",
-        clock: context.clock,
-        random,
-      });
-      this.#link.observe({
-        connected: async () => {},
-        lost: (error) => context.report({ kind: "error", error }),
-      });
-    }
+    this.#link = backendLink(settings, context, random);
     this.#store = new RedisStore(name, this.#link ?? new ClientSource(name, target as RedisClient));
-    this.#versioned = redisVersionedWrites({
-      store: this.#store,
-      settings,
-      frames: this.#frames,
-      echoes: this.#echoes,
-      clock: context.clock,
+    const parts = { store: this.#store, settings, frames: this.#frames, clock: context.clock };
+    this.#versioned = redisVersionedWrites({ ...parts, echoes: this.#echoes });
+    this.#streams = redisStreams({
+      ...parts,
+      versioned: this.#versioned,
+      run: (options, operate) => this.#running.run(options, operate),
     });
   }
 
@@ -156,11 +150,13 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const answer = signal === undefined ? this.#store.read(stored) : undefined;
       if (answer === undefined) {
         const call = this.#call("read from", options, key);
-        return this.#entry(key, await this.#store.send(stored, ["GET", stored], call));
+        const read = await this.#store.send(stored, ["GET", stored], call);
+        return await this.#entry(key, read, options);
       }
       const reply = await answer;
       this.#store.heard();
-      return this.#entry(key, reply);
+      const entry = this.#entry(key, reply, options);
+      return entry instanceof Promise ? await entry : entry;
     } catch (error) {
       return this.#missIfForeign(
         key,
@@ -202,8 +198,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   exists(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#running.run(options, async () => {
       const call = this.#call("read from", options, key);
-      const [isLive] = await this.#liveness([this.#names.entry(key)], call);
-      return isLive === true;
+      return (await this.#liveness([this.#names.entry(key)], call))[0] === true;
     });
   }
 
@@ -211,13 +206,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   clear(pattern?: string, options?: OperationOptions): Promise<number> {
     return this.#running.run(options, async () => {
       const call = this.#call("clear", options);
-      const { match, matches } = this.#names.scan(pattern);
-      let removed = 0;
-      for await (const page of this.#store.scan(match, call)) {
-        const doomed = ownKeys(page, this.#names, matches).map(({ stored }) => stored);
-        if (doomed.length > 0) removed += await this.#remove(doomed, call);
-      }
-      return removed;
+      return await clearEntries(this.#scan(pattern, call), (stored) => this.#remove(stored, call));
     });
   }
 
@@ -232,10 +221,26 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       for (const batch of batches(keys, BATCH_KEYS)) {
         const stored = batch.map((key) => this.#names.entry(key));
         const replies = await this.#store.call((connection) => readAll(connection, stored), call);
-        for (const [at, key] of batch.entries()) entries.push(this.#entry(key, replies[at]));
+        for (const [at, key] of batch.entries()) {
+          entries.push(await this.#entry(key, replies[at], options));
+        }
       }
       return entries;
     });
+  }
+
+  /** Stores an entry whose frame comes as a stream: in chunks, which the server drops when nothing comes of them. */
+  setStream(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome> {
+    return this.#streams.set(key, entry, options);
+  }
+
+  /** Reads the frame of an entry, or a range of it, as a stream, which fails when the key changes meanwhile. */
+  getStream(key: string, options?: FrameReadOptions): Promise<StoredFrame | undefined> {
+    return this.#streams.get(key, options);
   }
 
   /** Stores many in one round trip, by a thousand entries. */
@@ -298,18 +303,10 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
     this.#running.begin(options);
     const call = this.#call("list keys of", options);
-    const { match, matches } = this.#names.scan(pattern);
-    // A scan may find a key twice.
-    const seen = new Set<string>();
-    for await (const page of this.#store.scan(match, call)) {
-      const found = ownKeys(page, this.#names, matches).filter(({ stored }) => !seen.has(stored));
-      for (const { stored } of found) seen.add(stored);
-      const liveness = await this.#liveness(found.map(({ stored }) => stored), call);
-      for (const [at, { key }] of found.entries()) {
-        if (liveness[at] !== true) continue;
-        yield key;
-        this.#running.begin(options);
-      }
+    const scan = this.#scan(pattern, call);
+    for await (const key of liveKeys(scan, (stored) => this.#liveness(stored, call))) {
+      yield key;
+      this.#running.begin(options);
     }
   }
 
@@ -323,7 +320,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Makes a bus over the same server, on a connection of its own unless the server does the telling. */
   createInvalidationBus(): InvalidationBus {
     this.#running.begin(undefined);
-    const { name, names, target, invalidation } = this.#settings;
+    const { name, names, invalidation } = this.#settings;
     const tracking = invalidation === "tracking";
     const link = tracking ? this.#link : undefined;
     return new RedisBus({
@@ -332,12 +329,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       tracking,
       echoes: this.#echoes,
       ownsLink: link === undefined,
-      link: link ?? new RedisLink({
-        backend: name,
-        connect: busConnect(target),
-        clock: this.#context.clock,
-        random: this.#random,
-      }),
+      link: link ?? busLink(this.#settings, this.#context, this.#random),
       send: (message, options) =>
         this.#running.run(options, () => {
           const call = this.#call("publish to", options);
@@ -360,6 +352,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   /** Waits up to five seconds for what is under way, and disconnects. A client that was given stays open. */
   close(): Promise<void> {
+    this.#streams.close();
     this.#closing ??= this.#running.close(this.#context.clock).then(() => this.#link?.close());
     return this.#closing;
   }
@@ -370,7 +363,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   /** Removes stored keys in one round trip. @returns how many held a live entry. */
   async #remove(stored: readonly string[], call: CallOptions): Promise<number> {
-    const removed = await this.#store.call((connection) => unlinkAll(connection, stored), call);
+    const removed = await this.#store.call((to) => unlinkAll(to, stored, this.#names), call);
     return removed.filter((header) => this.#isLive(header)).length;
   }
 
@@ -381,12 +374,22 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
 
   #isLive(header: unknown): boolean {
     const bytes = bytesOfReply(header);
-    return bytes !== undefined && bytes.length > 0 && this.#frames.isLive(bytes);
+    return bytes !== undefined && this.#frames.isLive(bytes);
   }
 
-  #entry(key: string, reply: unknown): CacheEntry | undefined {
+  #scan(pattern: string | undefined, call: CallOptions): EntryScan {
+    return { names: this.#names, pattern, pages: (match) => this.#store.scan(match, call) };
+  }
+
+  #entry(
+    key: string,
+    reply: unknown,
+    options: OperationOptions | undefined,
+  ): MaybePromise<CacheEntry | undefined> {
     const bytes = bytesOfReply(reply);
-    return bytes === undefined ? undefined : this.#frames.entry(key, frameOf(bytes));
+    if (bytes === undefined) return undefined;
+    if (isReference(bytes)) return this.#streams.entry(key, options);
+    return this.#frames.entry(key, frameOf(bytes));
   }
 
   #missIfForeign(key: string, error: unknown): undefined {

@@ -42,6 +42,7 @@ import { systemClock } from "../src/clock.ts";
 import type { InvalidationBusSource } from "../src/coordination/invalidation_bus.ts";
 import type { LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
+import { CacheError } from "../src/errors.ts";
 import type {
   BackendContext,
   BackendSetOptions,
@@ -118,6 +119,10 @@ export class ShardedBackend implements CacheBackend {
   readonly setNewest?: NonNullable<CacheBackend["setNewest"]>;
   /** Removes what is not newer, from the shards at once; where all shards can. */
   readonly deleteUpTo?: NonNullable<CacheBackend["deleteUpTo"]>;
+  /** Stores an entry whose frame comes as a stream, in its shard; where all shards can. */
+  readonly setStream?: NonNullable<CacheBackend["setStream"]>;
+  /** Reads a frame as a stream from its shard; where all shards can. */
+  readonly getStream?: NonNullable<CacheBackend["getStream"]>;
   /** Lists the keys of one shard after another, those left of an earlier spread aside; where all shards can. */
   readonly keys?: NonNullable<CacheBackend["keys"]>;
   /** Resolves when everything acknowledged so far is durable in all shards. */
@@ -131,6 +136,7 @@ export class ShardedBackend implements CacheBackend {
   readonly #placement: Rendezvous<Shard>;
   readonly #batches: ShardBatches;
   readonly #running: Running;
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
   /**
@@ -194,6 +200,18 @@ export class ShardedBackend implements CacheBackend {
             options,
             (shard, items) => shard.deleteUpTo!(items, version, options),
           ));
+    }
+    if (this.#all("setStream") && this.#all("getStream")) {
+      this.setStream = (key, entry, options) =>
+        this.#running.run(
+          options,
+          () => this.#backendOf(key).setStream!(key, entry, this.#untilClosed(options)),
+        );
+      this.getStream = (key, options) =>
+        this.#running.run(
+          options,
+          () => this.#backendOf(key).getStream!(key, this.#untilClosed(options)),
+        );
     }
     if (this.#all("keys")) this.keys = (pattern, options) => this.#keys(pattern, options);
     this.flush = () =>
@@ -289,6 +307,9 @@ export class ShardedBackend implements CacheBackend {
    * open.
    */
   close(): Promise<void> {
+    const { name } = this;
+    const message = `Cannot use backend ${name}: it is closed`;
+    this.#closed.abort(new CacheError("closed", message, { backend: name }));
     this.#closing ??= this.#running.close(this.#context.clock).then(async () => {
       await this.#batches.each(
         "close shards",
@@ -314,6 +335,15 @@ export class ShardedBackend implements CacheBackend {
       }
     }
     assertAll(this.name, "list keys", { failures }, options);
+  }
+
+  /** Options for what goes on after its call has ended. */
+  #untilClosed<T extends OperationOptions>(options: T | undefined): T {
+    const closed = this.#closed.signal;
+    const signal = options?.signal === undefined
+      ? closed
+      : AbortSignal.any([options.signal, closed]);
+    return { ...options, signal } as T;
   }
 
   #backendOf(key: string): CacheBackend {

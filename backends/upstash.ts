@@ -26,22 +26,28 @@ import type {
 import type { LockProvider, LockProviderSource } from "../src/coordination/lock_provider.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError, isCacheError } from "../src/errors.ts";
+import type { MaybePromise } from "../src/maybe_promise.ts";
 import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  FrameReadOptions,
   OperationOptions,
+  StoredFrame,
+  StreamedEntry,
   VersionedOutcome,
 } from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
 import { batches } from "./_batches.ts";
 import { FrameReader } from "./_frames.ts";
-import { ownKeys } from "./_own_keys.ts";
+import type { ChunkedStreams } from "./_chunked_streams.ts";
 import { Running } from "./_running.ts";
+import { clearEntries, type EntryScan, liveKeys } from "./_scan_entries.ts";
+import { isReference } from "./_stream_reference.ts";
 import { ScriptLocks } from "./_script_locks.ts";
 import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
 import type { VersionedWrites } from "./_versioned_writes.ts";
-import { base64Length, bytesOfReply, toBase64 } from "./upstash/base64.ts";
+import { bytesOfReply } from "./upstash/base64.ts";
 import { UpstashBus } from "./upstash/upstash_bus.ts";
 import { createUpstashClient } from "./upstash/upstash_client.ts";
 import {
@@ -49,8 +55,10 @@ import {
   type UpstashConfig,
   type UpstashSettings,
 } from "./upstash/upstash_config.ts";
-import { type UpstashCommand, UpstashPipe } from "./upstash/upstash_pipe.ts";
+import { UpstashPipe } from "./upstash/upstash_pipe.ts";
+import { UpstashRecords } from "./upstash/upstash_records.ts";
 import { type CallOptions, UpstashStore } from "./upstash/upstash_store.ts";
+import { upstashStreams } from "./upstash/upstash_streams.ts";
 import { upstashVersionedWrites } from "./upstash/upstash_versioned_writes.ts";
 import * as commands from "./upstash/commands.ts";
 
@@ -87,7 +95,9 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   readonly #settings: UpstashSettings;
   readonly #store: UpstashStore;
   readonly #frames: FrameReader;
+  readonly #records: UpstashRecords;
   readonly #versioned: VersionedWrites<CallOptions>;
+  readonly #streams: ChunkedStreams;
   readonly #running: Running;
   #closing: Promise<void> | undefined;
 
@@ -122,11 +132,13 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
         : { client, aim: () => {} }),
     });
     this.#store = new UpstashStore(name, pipe);
-    this.#versioned = upstashVersionedWrites({
-      store: this.#store,
-      settings,
-      frames: this.#frames,
-      clock: context.clock,
+    const parts = { store: this.#store, settings, frames: this.#frames, clock: context.clock };
+    this.#records = new UpstashRecords(parts);
+    this.#versioned = upstashVersionedWrites(parts);
+    this.#streams = upstashStreams({
+      ...parts,
+      versioned: this.#versioned,
+      run: (options, operate) => this.#running.run(options, operate),
     });
   }
 
@@ -137,7 +149,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
       const call = this.#call("read from", options, key);
       try {
         const [reply] = await this.#store.send([commands.get(stored)], call);
-        return this.#entry(key, reply);
+        return await this.#entry(key, reply, options);
       } catch (error) {
         if (!isCacheError(error, "corrupt")) throw error;
         this.#frames.corrupt(key, error);
@@ -155,7 +167,8 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     if (entry.key !== key) {
       throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
     }
-    const [isStored] = await this.#setAll([entry], this.#call("write to", options, key), options);
+    const call = this.#call("write to", options, key);
+    const [isStored] = await this.#running.run(options, () => this.#records.write([entry], call));
     return isStored === true;
   }
 
@@ -163,7 +176,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   delete(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#running.run(options, async () => {
       const call = this.#call("delete from", options, key);
-      return await this.#remove([this.#settings.names.entry(key)], call) === 1;
+      return await this.#records.remove([this.#settings.names.entry(key)], call) === 1;
     });
   }
 
@@ -171,7 +184,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   exists(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#running.run(options, async () => {
       const call = this.#call("read from", options, key);
-      const [isLive] = await this.#liveness([this.#settings.names.entry(key)], call);
+      const [isLive] = await this.#records.liveness([this.#settings.names.entry(key)], call);
       return isLive === true;
     });
   }
@@ -179,15 +192,11 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   /** Removes the entries whose keys match a glob, or all of this prefix. */
   clear(pattern?: string, options?: OperationOptions): Promise<number> {
     return this.#running.run(options, async () => {
-      const { names } = this.#settings;
       const call = this.#call("clear", options);
-      const { match, matches } = names.scan(pattern);
-      let removed = 0;
-      for await (const page of this.#store.scan(match, call)) {
-        const doomed = ownKeys(page, names, matches).map(({ stored }) => stored);
-        if (doomed.length > 0) removed += await this.#remove(doomed, call);
-      }
-      return removed;
+      return await clearEntries(
+        this.#scan(pattern, call),
+        (stored) => this.#records.remove(stored, call),
+      );
     });
   }
 
@@ -203,15 +212,32 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
         const stored = batch.map((key) => this.#settings.names.entry(key));
         const [reply] = await this.#store.send([commands.getAll(stored)], call);
         const values = Array.isArray(reply) ? reply : [];
-        for (const [at, key] of batch.entries()) entries.push(this.#entry(key, values[at]));
+        for (const [at, key] of batch.entries()) {
+          entries.push(await this.#entry(key, values[at], options));
+        }
       }
       return entries;
     });
   }
 
+  /** Stores an entry whose frame comes as a stream: in chunks, which the server drops when nothing comes of them. */
+  setStream(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome> {
+    return this.#streams.set(key, entry, options);
+  }
+
+  /** Reads the frame of an entry, or a range of it, as a stream, which fails when the key changes meanwhile. */
+  getStream(key: string, options?: FrameReadOptions): Promise<StoredFrame | undefined> {
+    return this.#streams.get(key, options);
+  }
+
   /** Stores many, in as few requests as their size allows. */
   setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
-    return this.#setAll(entries, this.#call("write to", options), options);
+    const call = this.#call("write to", options);
+    return this.#running.run(options, () => this.#records.write(entries, call));
   }
 
   /** Removes many in one request, by five hundred keys. */
@@ -219,7 +245,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     return this.#running.run(options, async () => {
       const call = this.#call("delete from", options);
       const stored = [...new Set(keys)].map((key) => this.#settings.names.entry(key));
-      return await this.#remove(stored, call);
+      return await this.#records.remove(stored, call);
     });
   }
 
@@ -249,20 +275,11 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
     this.#running.begin(options);
-    const { names } = this.#settings;
     const call = this.#call("list keys of", options);
-    const { match, matches } = names.scan(pattern);
-    // A scan may find a key twice.
-    const seen = new Set<string>();
-    for await (const page of this.#store.scan(match, call)) {
-      const found = ownKeys(page, names, matches).filter(({ stored }) => !seen.has(stored));
-      for (const { stored } of found) seen.add(stored);
-      const liveness = await this.#liveness(found.map(({ stored }) => stored), call);
-      for (const [at, { key }] of found.entries()) {
-        if (liveness[at] !== true) continue;
-        yield key;
-        this.#running.begin(options);
-      }
+    const scan = this.#scan(pattern, call);
+    for await (const key of liveKeys(scan, (stored) => this.#records.liveness(stored, call))) {
+      yield key;
+      this.#running.begin(options);
     }
   }
 
@@ -317,6 +334,7 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
 
   /** Waits up to five seconds for what is under way. */
   close(): Promise<void> {
+    this.#streams.close();
     this.#closing ??= this.#running.close(this.#context.clock);
     return this.#closing;
   }
@@ -325,71 +343,23 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
     return { action: `Cannot ${verb} Upstash`, key, signal: options?.signal };
   }
 
-  #setAll(
-    entries: readonly CacheEntry[],
-    call: CallOptions,
+  #scan(pattern: string | undefined, call: CallOptions): EntryScan {
+    const { names } = this.#settings;
+    return { names, pattern, pages: (match) => this.#store.scan(match, call) };
+  }
+
+  #entry(
+    key: string,
+    reply: unknown,
     options: OperationOptions | undefined,
-  ): Promise<boolean[]> {
-    return this.#running.run(options, async () => {
-      const encoded = entries.map((entry) => entry.encode());
-      // Frames that are there at once must not be overtaken by a delete that is begun later.
-      const frames = encoded.some((frame) => frame instanceof Promise)
-        ? await Promise.all(encoded)
-        : encoded as Uint8Array[];
-      options?.signal?.throwIfAborted();
-      const writes = entries.map((entry, at) => this.#write(entry, frames[at] as Uint8Array));
-      await this.#store.send(writes.map(({ command }) => command), call);
-      return writes.map(({ isStored }) => isStored);
-    });
-  }
-
-  #write(entry: CacheEntry, frame: Uint8Array): { command: UpstashCommand; isStored: boolean } {
-    const { names, maxRequestBytes, expiryGrace } = this.#settings;
-    const stored = names.entry(entry.key);
-    const left = Math.ceil(entry.staleUntil - this.#context.clock.now());
-    // From now, by the server's clock, so that it need not agree with ours.
-    const write = commands.set(
-      stored,
-      () => toBase64(frame),
-      base64Length(frame.length),
-      left + expiryGrace,
-    );
-    const isStored = write.bytes <= maxRequestBytes;
-    // Neither a value that is too large nor one that is over leaves an older one behind.
-    return { command: isStored && left > 0 ? write : commands.unlink(stored), isStored };
-  }
-
-  async #liveness(stored: readonly string[], call: CallOptions): Promise<boolean[]> {
-    const headers = await this.#store.send(stored.map(commands.getHeader), call);
-    return headers.map((header) => this.#isLive(header));
-  }
-
-  /** Removes stored keys. @returns how many held a live entry. */
-  async #remove(stored: readonly string[], call: CallOptions): Promise<number> {
-    let removed = 0;
-    for (const batch of batches(stored, commands.BATCH_KEYS)) {
-      // Each header together with its removal, and before it.
-      const pairs = batch.flatMap((key) => [
-        { ...commands.getHeader(key), writes: key },
-        commands.unlink(key),
-      ]);
-      const replies = await this.#store.send(pairs, call);
-      for (let at = 0; at < replies.length; at += 2) {
-        if (this.#isLive(replies[at]) && Number(replies[at + 1]) === 1) removed++;
-      }
-    }
-    return removed;
-  }
-
-  #isLive(header: unknown): boolean {
-    const bytes = bytesOfReply(header);
-    return bytes !== undefined && this.#frames.isLive(bytes);
-  }
-
-  #entry(key: string, reply: unknown): CacheEntry | undefined {
+  ): MaybePromise<CacheEntry | undefined> {
     if (reply === null || reply === undefined) return undefined;
     const bytes = bytesOfReply(reply);
-    if (bytes !== undefined) return this.#frames.entry(key, bytes);
+    if (bytes !== undefined) {
+      return isReference(bytes)
+        ? this.#streams.entry(key, options)
+        : this.#frames.entry(key, bytes);
+    }
     this.#frames.corrupt(key, new CacheError("corrupt", "Cannot decode frame: it is no base64"));
     return undefined;
   }

@@ -7,6 +7,7 @@ import type {
   StreamedEntry,
   VersionedOutcome,
 } from "../../src/types.ts";
+import { FramePieces } from "../_frame_pieces.ts";
 import type { ConditionsOfStore } from "./conditions_of_store.ts";
 import { frameStream } from "./frame_stream.ts";
 import { encodeStanding } from "./object_metadata.ts";
@@ -14,7 +15,6 @@ import type { ObjectNames } from "./object_names.ts";
 import type { ObjectStore } from "./object_store.ts";
 import { staysOver } from "./object_versioned_writes.ts";
 import type { Operations } from "./operations.ts";
-import { partsOf } from "./parts_of.ts";
 import type { Records } from "./records.ts";
 import type { Requests } from "./requests.ts";
 import { StoreError } from "./store_error.ts";
@@ -69,19 +69,19 @@ export class Streams {
     options: OperationOptions | undefined,
   ): Promise<VersionedOutcome> {
     const signal = this.#signal(options);
-    let failure: { readonly error: unknown } | undefined;
+    const pieces = new FramePieces(entry, signal);
     try {
       return await this.#parts.operations.do(
         "write to",
         key,
         options,
-        () => this.#store(key, entry, signal, (error) => failure = { error }),
+        () => this.#store(key, entry, pieces, signal),
       );
     } catch (error) {
       // What the stream fails with is its owner's, and stays as it is.
-      throw failure === undefined ? error : failure.error;
+      throw pieces.failure === undefined ? error : pieces.failure.reason;
     } finally {
-      if (!entry.frame.locked) entry.frame.cancel().catch(() => {});
+      pieces.end();
     }
   }
 
@@ -106,25 +106,21 @@ export class Streams {
   async #store(
     key: string,
     entry: StreamedEntry,
+    pieces: FramePieces,
     signal: AbortSignal,
-    failed: (error: unknown) => void,
   ): Promise<VersionedOutcome> {
     const { store, names, requests, records, operations, clock } = this.#parts;
-    const { frame, frameLength } = entry;
     const name = await names.entry(key);
     if (entry.staleUntil <= clock.now()) {
       await operations.lanes.run([key], () => records.remove(name, signal));
       return "stored";
     }
-    const size = Math.max(store.partBytes, Math.ceil((frameLength ?? 0) / MAX_PARTS));
+    const size = Math.max(store.partBytes, Math.ceil((entry.frameLength ?? 0) / MAX_PARTS));
     const metadata = encodeStanding(entry);
     let upload: UploadInParts | undefined;
     let isVisible = false;
     try {
-      let length = 0;
-      for await (const { bytes, isLast } of partsOf(frame, size, signal, failed)) {
-        length += bytes.length;
-        this.#checkLength(key, length, isLast, frameLength);
+      for await (const { bytes, isLast } of pieces.parts(size)) {
         if (isLast && upload === undefined) {
           return await this.#commit(key, name, entry, signal, () =>
             requests.write(
@@ -198,19 +194,5 @@ export class Streams {
   #signal(options: OperationOptions | undefined): AbortSignal {
     const { signal } = this.#closing;
     return options?.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
-  }
-
-  #checkLength(
-    key: string,
-    length: number,
-    isLast: boolean,
-    frameLength: number | undefined,
-  ): void {
-    if (frameLength === undefined || (isLast ? length === frameLength : length <= frameLength)) {
-      return;
-    }
-    const { backend } = this.#parts;
-    const message = `Cannot write frame: it has not the ${frameLength} bytes that it was to have`;
-    throw new CacheError("backend", message, { backend, key });
   }
 }

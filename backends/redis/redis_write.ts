@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
 import type { CacheEntry } from "../../src/entry/entry.ts";
 import type { Argument, RedisConnection } from "./connection.ts";
+import { argumentOf, readHeaders, removeChunks, unlinkAll } from "./many.ts";
 import type { RedisSettings } from "./redis_config.ts";
 
 /** A write that looks at no version. */
@@ -23,11 +23,15 @@ export function writeOf(
   const left = Math.ceil(entry.staleUntil - now);
   // Neither a value that is too large nor one that is over leaves an older one behind.
   if (!isStored || left <= 0) {
-    return { send: (connection) => connection.remove(stored), isStored };
+    return { send: (connection) => unlinkAll(connection, [stored], names), isStored };
   }
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-  const args: Argument[] = ["SET", stored, bytes];
+  const args: Argument[] = ["SET", stored, argumentOf(frame)];
   // From now, by the server's clock, so that it need not agree with ours.
   if (left !== Infinity) args.push("PX", String(left + expiryGrace));
-  return { send: (connection) => connection.send(stored, args), isStored };
+  const send = async (connection: RedisConnection): Promise<void> => {
+    const replaced = readHeaders(connection, [stored]);
+    const [starts] = await Promise.all([replaced, connection.send(stored, args)]);
+    await removeChunks(connection, starts, names);
+  };
+  return { send, isStored };
 }

@@ -1,5 +1,6 @@
-import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
-import { NEWEST_BASE64_SCRIPT } from "../_newest_script.ts";
+import { NEWEST_BASE64_SCRIPT, REFERENCE_CHARACTERS } from "../_newest_script.ts";
+import type { Script } from "../_script.ts";
+import type { VersionedRecord } from "../_versioned_writes.ts";
 import { base64Length, toBase64 } from "./base64.ts";
 import type { UpstashCommand } from "./upstash_pipe.ts";
 
@@ -9,8 +10,8 @@ export const BATCH_KEYS = 500;
 /** What a command has besides its keys and values, as JSON. */
 export const COMMAND_BYTES = 64;
 
-/** The header of a frame as base64 is in the first so many characters. */
-const LAST_HEADER_CHARACTER = base64Length(FRAME_HEADER_BYTES) - 1;
+/** A command that changes a key. */
+export type ChangeCommand = UpstashCommand & { readonly writes: string };
 
 /** Reads one value. */
 export function get(stored: string): UpstashCommand {
@@ -25,10 +26,10 @@ export function getAll(stored: readonly string[]): UpstashCommand {
   };
 }
 
-/** Reads as much of a value as the header of a frame takes. */
+/** Reads as much of a value as the header of a frame takes, and a whole reference to chunks. */
 export function getHeader(stored: string): UpstashCommand {
   return {
-    add: (pipeline) => pipeline.getrange(stored, 0, LAST_HEADER_CHARACTER),
+    add: (pipeline) => pipeline.getrange(stored, 0, REFERENCE_CHARACTERS - 1),
     bytes: sizeOf(stored),
     nullIfWrongType: true,
   };
@@ -40,7 +41,7 @@ export function set(
   text: () => string,
   length: number,
   px: number,
-): UpstashCommand {
+): ChangeCommand {
   return {
     add: (pipeline) =>
       px === Infinity ? pipeline.set(stored, text()) : pipeline.set(stored, text(), { px }),
@@ -50,31 +51,68 @@ export function set(
 }
 
 /** Removes a value. */
-export function unlink(stored: string): UpstashCommand {
+export function unlink(stored: string): ChangeCommand {
   return { add: (pipeline) => pipeline.unlink(stored), bytes: sizeOf(stored), writes: stored };
 }
 
-/** Stores a frame unless a newer one is there. `args` are the script's after the record. */
+/** Reads a chunk of a stream. */
+export function getChunk(chunks: string, index: number): UpstashCommand {
+  return { add: (pipeline) => pipeline.hget(chunks, String(index)), bytes: sizeOf(chunks) };
+}
+
+/** Runs a script that the database keeps, or is given when it does not. It changes nothing that others change. */
+export async function runScript(
+  script: Script,
+  keys: readonly string[],
+  args: readonly string[],
+  argBytes: number = args.reduce((sum, arg) => sum + sizeOf(arg), 0),
+): Promise<UpstashCommand> {
+  const digest = await script.digest();
+  return kept(script, digest, keys, () => [...args], argBytes);
+}
+
+/** Stores a record unless a newer one is there. */
 export function setNewest(
   digest: string,
   stored: string,
-  frame: Uint8Array,
-  args: readonly string[],
+  { frame, args, chunks }: VersionedRecord,
+  streamPrefix: string,
 ): UpstashCommand {
-  const run = (how: "eval" | "evalsha", script: string): UpstashCommand => ({
-    add: (pipeline) => pipeline[how](script, [stored], [toBase64(frame), ...args]),
-    bytes: sizeOf(script) + sizeOfNewest(stored, frame.length),
-    writes: stored,
-  });
+  const keys = chunks === undefined ? [stored] : [stored, chunks.stored];
+  const rest = chunks === undefined ? [streamPrefix] : [streamPrefix, String(chunks.count)];
+  const bytes = sizeOfNewest(frame.length) + sizeOf(streamPrefix);
+  const script = NEWEST_BASE64_SCRIPT;
+  const command = kept(script, digest, keys, () => [toBase64(frame), ...args, ...rest], bytes);
   return {
-    ...run("evalsha", digest),
-    ifUnknownScript: run("eval", NEWEST_BASE64_SCRIPT.text),
+    ...command,
+    writes: stored,
+    ifUnknownScript: { ...command.ifUnknownScript!, writes: stored },
   };
 }
 
+function kept(
+  script: Script,
+  digest: string,
+  keys: readonly string[],
+  args: () => string[],
+  argBytes: number,
+): UpstashCommand {
+  const keyBytes = keys.reduce((sum, key) => sum + sizeOf(key), 0);
+  const run = (how: "eval" | "evalsha", text: string): UpstashCommand => ({
+    add: (pipeline) => pipeline[how](text, [...keys], args()),
+    bytes: sizeOf(text) + keyBytes + argBytes,
+  });
+  return { ...run("evalsha", digest), ifUnknownScript: run("eval", script.text) };
+}
+
 /** The most that {@linkcode setNewest} takes of a request for a frame of some length. */
-export function sizeOfSetNewest(stored: string, frameLength: number): number {
-  return sizeOf(NEWEST_BASE64_SCRIPT.text) + sizeOfNewest(stored, frameLength);
+export function sizeOfSetNewest(
+  stored: string,
+  frameLength: number,
+  streamPrefix: string,
+): number {
+  return sizeOf(NEWEST_BASE64_SCRIPT.text) + sizeOf(stored) + sizeOf(streamPrefix) +
+    sizeOfNewest(frameLength);
 }
 
 /** Runs a script. */
@@ -99,9 +137,9 @@ export function publish(channel: string, message: string): UpstashCommand {
   };
 }
 
-/** Without the script: key, frame, and three numbers. */
-function sizeOfNewest(stored: string, frameLength: number): number {
-  return sizeOf(stored) + base64Length(frameLength) + 3 * COMMAND_BYTES;
+/** A frame and three numbers. */
+function sizeOfNewest(frameLength: number): number {
+  return base64Length(frameLength) + 3 * COMMAND_BYTES;
 }
 
 /** The most that a command with this text takes as JSON in UTF-8: six bytes for a control character. */

@@ -15,6 +15,8 @@ export interface UpstashPipelineLike {
   mget(...keys: string[]): unknown;
   /** Reads a part of a value. */
   getrange(key: string, start: number, end: number): unknown;
+  /** Reads a field of a hash. */
+  hget(key: string, field: string): unknown;
   /** Stores a value, for some milliseconds or for ever. */
   set(key: string, value: string, options?: { px: number }): unknown;
   /** Removes values. */
@@ -55,6 +57,13 @@ export interface UpstashConfig {
    * @default 1_000_000
    */
   readonly maxRequestBytes?: number | string;
+  /**
+   * Values that come as streams travel in chunks, each in a request of its own.
+   * Larger frames are declined: bytes, or a string such as `"64MB"`.
+   *
+   * @default "100MB", what the service takes of one record
+   */
+  readonly maxStreamBytes?: number | string;
   /** Requests under way at once; what comes meanwhile travels together. @default 8 */
   readonly maxRequests?: number;
   /** Commands that may wait at once; more are refused. @default 10_000 */
@@ -82,6 +91,8 @@ export interface UpstashSettings {
   readonly address: { readonly url: string; readonly token: string } | undefined;
   /** Bytes of a request. */
   readonly maxRequestBytes: number;
+  /** Larger streamed frames are declined. */
+  readonly maxStreamBytes: number;
   /** Requests at once. */
   readonly maxRequests: number;
   /** Commands that may wait. */
@@ -101,6 +112,7 @@ const FIELDS = [
   "client",
   "prefix",
   "maxRequestBytes",
+  "maxStreamBytes",
   "maxRequests",
   "maxPending",
   "requestTimeout",
@@ -109,6 +121,7 @@ const FIELDS = [
 
 /** What a database takes that nothing was paid for. */
 const DEFAULT_MAX_REQUEST_BYTES = 1_000_000;
+const DEFAULT_MAX_STREAM_BYTES = 100 * 1024 * 1024;
 const DEFAULT_MAX_REQUESTS = 8;
 const DEFAULT_MAX_PENDING = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 10_000;
@@ -135,6 +148,7 @@ export function readUpstashConfig(config: RawConfig): UpstashSettings {
     names: new StoredNames(reader.string("prefix") ?? "strata", SUBJECT),
     ...readAddress(reader),
     maxRequestBytes,
+    maxStreamBytes: reader.bytes("maxStreamBytes") ?? DEFAULT_MAX_STREAM_BYTES,
     maxRequests: reader.integer("maxRequests", { min: 1 }) ?? DEFAULT_MAX_REQUESTS,
     maxPending: reader.integer("maxPending", { min: 1 }) ?? DEFAULT_MAX_PENDING,
     requestTimeout: reader.duration("requestTimeout") ?? DEFAULT_REQUEST_TIMEOUT_MS,

@@ -31,11 +31,12 @@ export function upstashVersionedWrites(
     frames,
     expiryGrace,
     batchSize: BATCH_KEYS,
-    fits: (key, length) => sizeOfSetNewest(names.entry(key), length) <= maxRequestBytes,
+    fits: (key, length) =>
+      sizeOfSetNewest(names.entry(key), length, names.streamPrefix) <= maxRequestBytes,
     send: async (records, call) => {
       const digest = await NEWEST_BASE64_SCRIPT.digest();
-      const commands = records.map(({ key, frame, args }) =>
-        setNewest(digest, names.entry(key), frame, args)
+      const commands = records.map((record) =>
+        setNewest(digest, names.entry(record.key), record, names.streamPrefix)
       );
       const replies = await store.send(commands, call);
       // What was replaced and is no base64 was no record.

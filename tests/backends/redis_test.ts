@@ -78,6 +78,7 @@ for (const form of FORMS) {
   };
   backendSuite(`RedisBackend over ${form}`, (context) => open(`suite:${++opened}`, context), {
     keepsNewest: true,
+    movesStreams: true,
     reopen: (closed, context) => open(prefixes.get(closed) as string, context),
   });
 }

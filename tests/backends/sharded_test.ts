@@ -46,5 +46,6 @@ const overRedis = async (prefix: string, context: Parameters<typeof createSharde
   return backend;
 };
 backendSuite("ShardedBackend over Redis", (context) => overRedis(`suite:${++opened}`, context), {
+  movesStreams: true,
   reopen: (closed, context) => overRedis(prefixes.get(closed) as string, context),
 });

@@ -36,6 +36,7 @@ for (const [form, address] of Object.entries(forms)) {
   };
   backendSuite(`UpstashBackend over ${form}`, (context) => open(`suite:${++opened}`, context), {
     keepsNewest: true,
+    movesStreams: true,
     reopen: (closed, context) => open(prefixes.get(closed) as string, context),
   });
 }

@@ -65,7 +65,7 @@ for (const [name, { open, record }] of Object.entries(kinds)) {
         const magicless = Uint8Array.from(whole);
         magicless[0]! ^= 1;
         const newer = Uint8Array.from(whole);
-        newer[4] = 2;
+        newer[4] = 3;
         const negative = Uint8Array.from(whole);
         negative[47]! |= 0x80;
         const infinite = Uint8Array.from(whole);
