@@ -3,6 +3,7 @@ import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Prefetcher } from "../warming/prefetcher.ts";
 import type { Fences } from "./fences.ts";
+import { InstantWrites, type InstantWritesParts } from "./instant_writes.ts";
 import type { TagIndex } from "./tag_index.ts";
 import type { Tier } from "./tier.ts";
 
@@ -18,15 +19,9 @@ export interface CacheCounters {
 }
 
 /** What {@linkcode InstantReads} shares with the stack whose tiers it reads. */
-export interface InstantReadsParts {
-  /** Fastest first. */
-  readonly tiers: readonly Tier[];
-  /** Tell whether a copy may be made at once. */
-  readonly fences: Fences;
+export interface InstantReadsParts extends InstantWritesParts {
   /** Tell what was dropped. */
   readonly tags: TagIndex;
-  /** Takes what happens. */
-  readonly events: EventHub;
   /** Told of the versions read from tiers that may be shared. */
   readonly versions: VersionClock;
   /** Count hits. */
@@ -47,6 +42,8 @@ export class InstantReads {
   readonly #versions: VersionClock;
   readonly #counters: CacheCounters;
   readonly #maxDecodedBytes: number;
+  /** The writes that need no waiting either. */
+  readonly writes: InstantWrites;
   /** Told of what memory has and has not; `undefined` where nothing is fetched ahead. */
   prefetcher: Prefetcher | undefined;
   /** The first tier, where that is in memory and the cache is open. */
@@ -54,6 +51,7 @@ export class InstantReads {
   #isClosed = false;
 
   constructor(parts: InstantReadsParts) {
+    this.writes = new InstantWrites(parts);
     this.#tiers = parts.tiers;
     this.#fences = parts.fences;
     this.#tags = parts.tags;

@@ -52,10 +52,14 @@ export class ScopedCache implements Cache {
   }
 
   /** See {@linkcode Cache.set}. */
-  async set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
-    const write = this.#write("set", key, value, options);
-    options.signal?.throwIfAborted();
-    return (await this.#core.stack.set(write, options.signal)).stored;
+  set(key: string, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    try {
+      const write = this.#write("set", key, value, options);
+      options.signal?.throwIfAborted();
+      return this.#core.stack.instant.writes.set(write) ?? this.#setInTiers(write, options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** See {@linkcode Cache.delete}. */
@@ -202,6 +206,10 @@ export class ScopedCache implements Cache {
       );
     }
     return new ScopedCache(this.#core, this.#scope.inside(name));
+  }
+
+  async #setInTiers(write: Write, signal: AbortSignal | undefined): Promise<boolean> {
+    return (await this.#core.stack.set(write, signal)).stored;
   }
 
   async #getFromTiers(key: string, signal: AbortSignal | undefined): Promise<unknown> {

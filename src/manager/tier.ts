@@ -56,6 +56,25 @@ export class Tier extends TierReads implements RecoveryTier {
     }
   }
 
+  /**
+   * Writes one entry at once: only for a tier that {@linkcode Tier.isInProcess},
+   * and a key that is quiet.
+   *
+   * @returns whether it is stored; `undefined` where {@linkcode Tier.set} has to see to it.
+   */
+  setNow(entry: CacheEntry): Promise<boolean> | undefined {
+    const { key } = entry;
+    if (this.guard.distrust.has(key) || !admits(this.limits, entry)) return undefined;
+    try {
+      return this.backend.set(key, capped(this.limits, entry, this.clock.now())).then(
+        (stored) => this.#count(stored ? "stored" : "declined", "writes") === "stored",
+        (error) => this.#setFailed(key, error),
+      );
+    } catch (error) {
+      return Promise.resolve(this.#setFailed(key, error));
+    }
+  }
+
   /** Writes one entry as its caller's latest word on the key. */
   async set(
     entry: CacheEntry,
@@ -275,10 +294,19 @@ export class Tier extends TierReads implements RecoveryTier {
     return "declined";
   }
 
+  #setFailed(key: string, error: unknown): false {
+    this.#distrustOne("write", key, error);
+    return false;
+  }
+
   #dropFailed(key: string, error: unknown): void {
+    this.#distrustOne("delete", key, error);
+  }
+
+  #distrustOne(operation: string, key: string, error: unknown): void {
     const { distrust } = this.guard;
     distrust.failed([key], distrust.begin());
-    this.guard.failed("delete", key, error);
+    this.guard.failed(operation, key, error);
   }
 
   #count<O extends PromotionOutcome>(outcome: O, occasion: Occasion): O {
