@@ -55,6 +55,7 @@ export type {
   EvictionPolicyFactory,
   Placement,
 } from "./src/eviction/eviction_policy.ts";
+export type { EvictionPolicyName } from "./src/eviction/policies.ts";
 export type {
   BackendContext,
   BackendFactory,

@@ -22,7 +22,12 @@ import { systemClock } from "../src/clock.ts";
 import { ConfigReader, show } from "../src/config.ts";
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { CacheError } from "../src/errors.ts";
-import { createEvictionPolicy, evictionPolicyNames } from "../src/eviction/policies.ts";
+import {
+  createEvictionPolicy,
+  type EvictionPolicyName,
+  evictionPolicyNames,
+} from "../src/eviction/policies.ts";
+import { randomSeed } from "../src/eviction/random_seed.ts";
 import { compileGlob } from "../src/glob.ts";
 import { nearestName } from "../src/nearest_name.ts";
 import { sizeOf } from "../src/size_of.ts";
@@ -59,9 +64,9 @@ export interface MemoryConfig {
    * Which entry leaves when a limit is reached, or a function that makes a
    * policy of your own.
    *
-   * @default "s3-fifo"
+   * @default "auto"
    */
-  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | EvictionPolicyFactory | undefined;
+  readonly evictionPolicy?: EvictionPolicyName | EvictionPolicyFactory | undefined;
   /**
    * The time between two looks for expired entries, each of which takes some
    * microseconds: seconds, or a string such as `"5s"`. An expired entry is a
@@ -85,7 +90,7 @@ const FIELDS: readonly string[] = [
 const POLICY_METHODS = ["add", "touch", "reweigh", "remove", "evict", "clear"] as const;
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
-const DEFAULT_POLICY = "s3-fifo";
+const DEFAULT_POLICY = "auto";
 const DEFAULT_SWEEP_INTERVAL_MS = 1000;
 
 /** Evictions are reported together, at most this often, in milliseconds. */
@@ -154,7 +159,7 @@ export class MemoryBackend implements CacheBackend {
     const limits = { maxWeight: this.#maxBytes, maxEntries: this.#maxEntries };
     const createPolicy = readPolicy(reader.raw("evictionPolicy"));
     this.#context = context;
-    this.#store = new MemoryStore(context.clock, createPolicy(limits), limits);
+    this.#store = new MemoryStore(context.clock, createPolicy(limits), limits, randomSeed());
     this.#sweeper = new Sweeper(
       context.clock,
       this.#store,
@@ -323,7 +328,7 @@ function readPolicy(choice: unknown = DEFAULT_POLICY): EvictionPolicyFactory {
   if (typeof choice === "function") {
     return (limits) => checkedPolicy((choice as EvictionPolicyFactory)(limits));
   }
-  if (typeof choice === "string" && evictionPolicyNames.includes(choice)) {
+  if (typeof choice === "string" && (evictionPolicyNames as readonly string[]).includes(choice)) {
     return (limits) => createEvictionPolicy(choice, limits);
   }
   const names = evictionPolicyNames.map((name) => `"${name}"`).join(", ");

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { ConfigReader, show } from "../../src/config.ts";
-import { evictionPolicyNames } from "../../src/eviction/policies.ts";
+import { type EvictionPolicyName, evictionPolicyNames } from "../../src/eviction/policies.ts";
 import { MIN_LOG_BYTES } from "./log/log_options.ts";
 
 /** Config of a filesystem backend. */
@@ -19,7 +19,7 @@ export interface FilesystemConfig {
   /** The most entries. @default Infinity */
   readonly maxEntries?: number | undefined;
   /** Which entry leaves when a limit is reached. @default "lru" */
-  readonly evictionPolicy?: "lru" | "fifo" | "lfu" | "s3-fifo" | undefined;
+  readonly evictionPolicy?: EvictionPolicyName | undefined;
   /**
    * What a `set` that resolved means when process or machine come to a sudden end.
    *

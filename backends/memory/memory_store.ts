@@ -28,6 +28,7 @@ export class MemoryStore {
   readonly #clock: Clock;
   readonly #policy: Probation;
   readonly #limits: EvictionLimits;
+  readonly #seed: number | undefined;
   readonly #slots = new Map<string, number>();
   #entries: (CacheEntry | undefined)[] = [];
   #expiresAt = new Float64Array(0);
@@ -39,10 +40,12 @@ export class MemoryStore {
   #evictions = 0;
   #expirations = 0;
 
-  constructor(clock: Clock, policy: EvictionPolicy, limits: EvictionLimits) {
+  /** @param seed of the hashes that the policy is given: who does not know it cannot make keys whose hashes collide. */
+  constructor(clock: Clock, policy: EvictionPolicy, limits: EvictionLimits, seed?: number) {
     this.#clock = clock;
     this.#policy = new Probation(policy, limits);
     this.#limits = limits;
+    this.#seed = seed;
   }
 
   /** Entries held, those included whose time is over and that were not met since. */
@@ -126,7 +129,7 @@ export class MemoryStore {
     }
     if (slot < 0) {
       slot = this.#take(key);
-      const hash = this.#policy.usesHash ? keyHash(key) : 0;
+      const hash = this.#policy.usesHash ? keyHash(key, this.#seed) : 0;
       if (isOnProbation) this.#policy.addProbation(slot, weight, hash);
       else this.#policy.add(slot, weight, hash);
     } else {

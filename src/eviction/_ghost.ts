@@ -1,3 +1,5 @@
+import { spread } from "./_spread.ts";
+
 /** Places that one hash may take, in 32 bytes beside each other. */
 const WAYS = 8;
 
@@ -33,7 +35,7 @@ export class Ghost {
   add(hash: number, capacity: number): void {
     if (capacity > this.#capacity) this.#grow(capacity);
     this.#arrived = (this.#arrived + 1) | 0;
-    this.#put(mix(hash), this.#arrived);
+    this.#put(spread(hash), this.#arrived);
   }
 
   /**
@@ -44,7 +46,7 @@ export class Ghost {
   take(hash: number, capacity: number): boolean {
     if (this.#buckets === 0) return false;
     const hashes = this.#hashes;
-    const mixed = mix(hash);
+    const mixed = spread(hash);
     const start = this.#bucket(mixed) * WAYS;
     for (let at = start; at < start + WAYS; at++) {
       if (hashes[at] === mixed && this.#age(this.#arrivals[at]!) < capacity) {
@@ -99,12 +101,4 @@ export class Ghost {
       if (this.#age(arrivals[at]!) < previous) this.#put(hashes[at]!, arrivals[at]!);
     }
   }
-}
-
-/** Spreads a hash over all 32 bits: the finalizer of MurmurHash3. */
-function mix(hash: number): number {
-  let mixed = hash | 0;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return mixed ^ (mixed >>> 16);
 }

@@ -64,6 +64,11 @@ export class SlotLists {
     return last === list ? -1 : last - this.#lists;
   }
 
+  /** The slot in front of another in its list, -1 when there is none. */
+  ahead(slot: number): number {
+    return Math.max(-1, this.#previous[slot + this.#lists]! - this.#lists);
+  }
+
   /** Empties all lists. */
   clear(): void {
     for (let list = 0; list < this.#lists; list++) {

@@ -1,6 +1,7 @@
 import type { EvictionLimits, EvictionPolicy } from "./eviction_policy.ts";
 import { Ghost } from "./_ghost.ts";
 import { grown } from "./grown.ts";
+import { MAX_SPARED } from "./_max_spared.ts";
 import { SlotLists } from "./_slot_lists.ts";
 
 const SMALL = 0;
@@ -14,12 +15,6 @@ const MAX_USES = 3;
 
 /** An entry that was used more often than this moves from the small queue to the main one. */
 const USES_TO_STAY = 1;
-
-/**
- * The most entries that one eviction spares. The paper has no bound; without
- * one, the eviction after a time of hits alone would walk the whole queue.
- */
-const MAX_SPARED = 8192;
 
 /** Bits of an entry's state: its uses, and whether it is in the main queue. */
 const USES_MASK = 3;

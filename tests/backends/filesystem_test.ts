@@ -74,7 +74,7 @@ describe("createFilesystemBackend()", () => {
     [{ maxEntries: 0 }, "'maxEntries' must be an integer of at least 1: current value is 0"],
     [
       { evictionPolicy: "lrv" },
-      `'evictionPolicy' must be one of "lru", "fifo", "lfu", "s3-fifo": current value is "lrv": did you mean "lru"?`,
+      `'evictionPolicy' must be one of "auto", "lru", "fifo", "clock", "lfu", "sieve", "s3-fifo", "w-tiny-lfu": current value is "lrv": did you mean "lru"?`,
     ],
     [
       { durability: true },

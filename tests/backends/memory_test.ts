@@ -13,9 +13,7 @@ import { backendSuite } from "../backend_suite.ts";
 import { entryOf } from "../fakes/entries.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 
-type PolicyName = "lru" | "fifo" | "lfu" | "s3-fifo";
-
-for (const evictionPolicy of evictionPolicyNames as PolicyName[]) {
+for (const evictionPolicy of evictionPolicyNames) {
   backendSuite(
     `MemoryBackend with ${evictionPolicy}`,
     (context) => new MemoryBackend({ maxSizeMb: 64, maxEntries: 1000, evictionPolicy }, context),
@@ -57,7 +55,7 @@ describe("createMemoryBackend()", () => {
       [{ sweepInterval: 0 }, /'sweepInterval' must be positive/],
       [
         { evictionPolicy: "lur" },
-        '\'evictionPolicy\' must be one of "lru", "fifo", "lfu", "s3-fifo", or a function: current value is "lur": did you mean "lru"?',
+        '\'evictionPolicy\' must be one of "auto", "lru", "fifo", "clock", "lfu", "sieve", "s3-fifo", "w-tiny-lfu", or a function: current value is "lur": did you mean "lru"?',
       ],
       [{ evictionPolicy: 3 }, /or a function: current value is 3$/],
       [{ evictionPolicy: null }, /or a function: current value is null$/],
@@ -116,7 +114,7 @@ describe("MemoryBackend limits", () => {
     size: "max",
   });
 
-  for (const evictionPolicy of evictionPolicyNames as PolicyName[]) {
+  for (const evictionPolicy of evictionPolicyNames) {
     it(`hold after each write, with ${evictionPolicy}`, async () => {
       await fc.assert(
         fc.asyncProperty(writes, async (sequence) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createEvictionPolicy } from "../../src/eviction/policies.ts";
 import { keyHash } from "../../src/eviction/key_hash.ts";
-import { seededRandom } from "../fakes/seeded_random.ts";
+import { hotSetWithScans, loop, zipf } from "./request_streams.ts";
 
 /** The share of requests that hit, in percent; each miss brings its key in. */
 function hitRatio(name: string, maxEntries: number, requests: Iterable<number>): number {
@@ -30,37 +30,6 @@ function hitRatio(name: string, maxEntries: number, requests: Iterable<number>):
     keyOf[slot] = key;
   }
   return 100 * hits / count;
-}
-
-/** Keys of falling popularity, the n-th asked for n^-skew times as often as the first. */
-function* zipf(keys: number, requests: number, skew: number, seed: number): Generator<number> {
-  const random = seededRandom(seed);
-  const totals: number[] = [];
-  let total = 0;
-  for (let rank = 1; rank <= keys; rank++) totals.push(total += rank ** -skew);
-  for (let request = 0; request < requests; request++) {
-    const wanted = random() * total;
-    let low = 0;
-    let high = keys - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (totals[middle]! < wanted) low = middle + 1;
-      else high = middle;
-    }
-    yield low;
-  }
-}
-
-function* loop(keys: number, requests: number): Generator<number> {
-  for (let request = 0; request < requests; request++) yield request % keys;
-}
-
-/** A hot set, and between its uses keys that never come again. */
-function* hotSetWithScans(hot: number, requests: number, seed: number): Generator<number> {
-  const random = seededRandom(seed);
-  for (let request = 0; request < requests; request++) {
-    yield random() < 0.5 ? Math.floor(random() * hot) : hot + request;
-  }
 }
 
 describe("hit ratios", () => {

@@ -1,3 +1,4 @@
+import { ClimbingModel, ShadowModel, SteeredModel } from "./steered_models.ts";
 import { Ghost } from "../../src/eviction/_ghost.ts";
 import type { EvictionLimits, EvictionPolicy } from "../../src/eviction/eviction_policy.ts";
 
@@ -75,6 +76,57 @@ class LfuModel implements PolicyModel {
 
   clear(): void {
     this.#entries = [];
+  }
+}
+
+/** Oldest first. The hand is in front of the entry to be looked at next; what it spares goes to the end, or stays. */
+class HandModel implements PolicyModel {
+  readonly usesHash = false;
+  readonly name: string;
+  readonly #movesSpared: boolean;
+  #order: { slot: number; isUsed: boolean }[] = [];
+  #hand = 0;
+
+  constructor(name: string, movesSpared: boolean) {
+    this.name = name;
+    this.#movesSpared = movesSpared;
+  }
+
+  add(slot: number): void {
+    this.#order.push({ slot, isUsed: false });
+  }
+
+  touch(slot: number): void {
+    this.#order.find((entry) => entry.slot === slot)!.isUsed = true;
+  }
+
+  reweigh(): void {}
+
+  remove(slot: number): void {
+    const place = this.#order.findIndex((entry) => entry.slot === slot);
+    this.#order.splice(place, 1);
+    if (place < this.#hand) this.#hand--;
+    // A hand that has gone past the newest begins anew with the oldest, whatever comes meanwhile.
+    if (this.#hand >= this.#order.length) this.#hand = 0;
+  }
+
+  evict(): number {
+    if (this.#order.length === 0) return -1;
+    for (;;) {
+      const entry = this.#order[this.#hand]!;
+      if (!entry.isUsed) {
+        this.remove(entry.slot);
+        return entry.slot;
+      }
+      entry.isUsed = false;
+      if (this.#movesSpared) this.#order.push(this.#order.shift()!);
+      else this.#hand = (this.#hand + 1) % this.#order.length;
+    }
+  }
+
+  clear(): void {
+    this.#order = [];
+    this.#hand = 0;
   }
 }
 
@@ -163,6 +215,10 @@ class S3FifoModel implements PolicyModel {
 export const POLICY_MODELS: Readonly<Record<string, (limits: EvictionLimits) => PolicyModel>> = {
   lru: () => new QueueModel("lru", true),
   fifo: () => new QueueModel("fifo", false),
+  clock: () => new HandModel("clock", true),
   lfu: () => new LfuModel(),
+  sieve: () => new HandModel("sieve", false),
   "s3-fifo": (limits) => new S3FifoModel(limits),
+  "w-tiny-lfu": (limits) => new SteeredModel("w-tiny-lfu", limits, () => new ClimbingModel()),
+  auto: (limits) => new SteeredModel("auto", limits, (sketch) => new ShadowModel(sketch)),
 };

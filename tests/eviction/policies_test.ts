@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createEvictionPolicy, evictionPolicyNames } from "../../src/eviction/policies.ts";
 import type { EvictionLimits, EvictionPolicy } from "../../src/eviction/eviction_policy.ts";
+import { keyHash } from "../../src/eviction/key_hash.ts";
+import { bursts, hotSetWithScans, loop, zipf } from "./request_streams.ts";
 import { POLICY_MODELS } from "./models.ts";
 
 const MAX_WEIGHT = 100;
@@ -87,12 +89,51 @@ function play(sequence: readonly Step[], policy: EvictionPolicy, model: Eviction
   assert.equal(policy.evict(), -1);
 }
 
+/** Plays requests as a store does, each miss bringing its key in. */
+function replay(
+  requests: Iterable<number>,
+  maxEntries: number,
+  policy: EvictionPolicy,
+  model: EvictionPolicy,
+): void {
+  const slots = new Slots();
+  const slotOf = new Map<number, number>();
+  const keyOf: number[] = [];
+  for (const key of requests) {
+    const held = slotOf.get(key);
+    if (held !== undefined) {
+      policy.touch(held);
+      model.touch(held);
+      continue;
+    }
+    if (slotOf.size === maxEntries) {
+      const victim = policy.evict();
+      assert.equal(victim, model.evict(), `at key ${key}`);
+      slotOf.delete(keyOf[victim]!);
+      slots.free(victim);
+    }
+    const slot = slots.take();
+    for (const each of [policy, model]) each.add(slot, 1, keyHash(`key ${key}`));
+    slotOf.set(key, slot);
+    keyOf[slot] = key;
+  }
+}
+
+function* phases(): Generator<number> {
+  for (let round = 0; round < 2; round++) {
+    yield* loop(60, 1500);
+    yield* bursts(20, 1500, 1000 * (round + 1));
+    yield* zipf(200, 1500, 0.9, round);
+    yield* hotSetWithScans(20, 1000, round);
+  }
+}
+
 describe("createEvictionPolicy()", () => {
   it("throws when the name is not known, and names the nearest", () => {
     assert.throws(
       () => createEvictionPolicy("s3fifo", { maxWeight: 1, maxEntries: 1 }),
       new TypeError(
-        'Cannot create eviction policy "s3fifo": known are lru, fifo, lfu, s3-fifo: did you mean "s3-fifo"?',
+        'Cannot create eviction policy "s3fifo": known are auto, lru, fifo, clock, lfu, sieve, s3-fifo, w-tiny-lfu: did you mean "s3-fifo"?',
       ),
     );
     assert.throws(() => createEvictionPolicy("__proto__", { maxWeight: 1, maxEntries: 1 }));
@@ -119,6 +160,16 @@ describe("createEvictionPolicy()", () => {
           );
         });
       }
+
+      it("picks what its model picks while loops, bursts, skewed popularity and scans take turns", () => {
+        const limit = { maxWeight: Infinity, maxEntries: 40 };
+        replay(
+          phases(),
+          limit.maxEntries,
+          createEvictionPolicy(name, limit),
+          POLICY_MODELS[name]!(limit),
+        );
+      });
 
       it("gives back each of 10,000 slots once, whatever was touched", () => {
         const policy = createEvictionPolicy(name, { maxWeight: Infinity, maxEntries: 10_000 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryBackend } from "../../backends/memory.ts";
+import { evictionPolicyNames } from "../../src/eviction/policies.ts";
 import { CacheManager } from "../../src/manager/cache_manager.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { FlakyBackend } from "../fakes/flaky_backend.ts";
@@ -12,7 +13,7 @@ const CALLERS = 8;
 const CALLS = 250;
 
 describe("CacheManager under stress, over the memory backend and a flaky tier", () => {
-  for (const evictionPolicy of ["lru", "s3-fifo", "lfu", "fifo"]) {
+  for (const evictionPolicy of evictionPolicyNames) {
     for (const seed of [1, 2]) {
       it(`never goes back to an older value (${evictionPolicy}, seed ${seed})`, async () => {
         const random = seededRandom(seed);

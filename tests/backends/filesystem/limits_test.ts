@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { evictionPolicyNames } from "../../../src/eviction/policies.ts";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
 import { FaultyDisk } from "../../fakes/faulty_disk.ts";
@@ -9,7 +10,7 @@ import { diskUsage, withScratch } from "./scratch.ts";
 const KIB = 1024;
 
 describe("FilesystemBackend with limits", () => {
-  for (const evictionPolicy of ["lru", "fifo", "lfu", "s3-fifo"] as const) {
+  for (const evictionPolicy of evictionPolicyNames) {
     const seed = freshSeed();
     it(`keeps what du counts below the limit under large and small values, with ${evictionPolicy} (seed ${seed})`, () =>
       withScratch(async ({ clock, path, open, reports, largeFiles }) => {

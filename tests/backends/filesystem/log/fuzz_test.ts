@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { systemClock } from "../../../../src/clock.ts";
-import { createEvictionPolicy } from "../../../../src/eviction/policies.ts";
+import { createEvictionPolicy, evictionPolicyNames } from "../../../../src/eviction/policies.ts";
 import {
   diskUsage,
   frameOf,
@@ -25,7 +25,7 @@ interface Expected {
 async function fuzz(seed: number, steps: number, isBounded: boolean): Promise<void> {
   await withDirectory(async (directory) => {
     const random = seeded(seed);
-    const policy = ["fifo", "lru", "lfu", "s3-fifo"][pick(random, 4)]!;
+    const policy = evictionPolicyNames[pick(random, evictionPolicyNames.length)]!;
     let now = 1_000_000_000_000;
     const clock = {
       now: () => now,

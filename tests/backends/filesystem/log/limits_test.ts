@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryDisk } from "./memory_disk.ts";
-import { createEvictionPolicy } from "../../../../src/eviction/policies.ts";
+import { createEvictionPolicy, evictionPolicyNames } from "../../../../src/eviction/policies.ts";
 import {
   diskUsage,
   frameOf,
@@ -52,7 +52,7 @@ test("open() brings a directory within a lower limit", async () => {
 });
 
 test("entries that are read are carried over, and not much is written for that", async () => {
-  for (const policy of ["lru", "fifo", "lfu", "s3-fifo"]) {
+  for (const policy of evictionPolicyNames) {
     const log = await openLog(DIRECTORY, {
       fileLayer: new MemoryDisk(),
       maxBytes: 2 * LIMIT,

@@ -1,0 +1,124 @@
+import type { EvictionLimits, EvictionPolicy } from "./eviction_policy.ts";
+import type { FrequencySketch } from "./_frequency_sketch.ts";
+import { spread } from "./_spread.ts";
+import { WindowedLfu } from "./_windowed_lfu.ts";
+
+/** The share of the window at the beginning, and never less. */
+export const MIN_WINDOW = 0.01;
+
+/** What the window is steered by. */
+export interface WindowSteering {
+  /**
+   * Takes note of a request.
+   *
+   * @param hash of its key, well spread over all bits.
+   * @param isHit whether the entry was there; it came in just now if not.
+   * @returns the share that the window should have from now on.
+   */
+  request(hash: number, isHit: boolean): number;
+  /** Says how many entries the cache is expected to hold when it is full. */
+  resize(entries: number): void;
+  /** Begins anew. */
+  clear(): void;
+}
+
+/** By how much the expected number of entries must change for it to be told. */
+const NOTABLE_CHANGE = 1.25;
+
+/** Entries that come in between two estimates of how many there will be, as a share of those held. */
+const ESTIMATE_SHARE = 1 / 8;
+
+/**
+ * A {@linkcode WindowedLfu} that counts requests, and whose window is steered.
+ *
+ * 25 to 33 bytes an entry, and what the steering takes.
+ */
+export class SteeredLfu implements EvictionPolicy {
+  /** Its name in configs. */
+  readonly name: string;
+  /** It counts hashes. */
+  readonly usesHash = true;
+  readonly #limits: EvictionLimits;
+  readonly #sketch: FrequencySketch;
+  readonly #steering: WindowSteering;
+  readonly #lfu: WindowedLfu;
+  #share = MIN_WINDOW;
+  #expected = 0;
+  #mostHeld = 0;
+  #addsToEstimate = 0;
+
+  /** @param sketch is filled here, and may be read by the steering. */
+  constructor(
+    name: string,
+    limits: EvictionLimits,
+    sketch: FrequencySketch,
+    steering: WindowSteering,
+  ) {
+    this.name = name;
+    this.#limits = limits;
+    this.#sketch = sketch;
+    this.#steering = steering;
+    this.#lfu = new WindowedLfu(limits, sketch, MIN_WINDOW);
+  }
+
+  /** Puts the slot into the window. */
+  add(slot: number, weight: number, hash: number): void {
+    const spreadHash = spread(hash);
+    this.#lfu.add(slot, weight, spreadHash);
+    if (--this.#addsToEstimate < 0) this.#estimate();
+    this.#request(spreadHash, false);
+  }
+
+  /** Counts a use. */
+  touch(slot: number): void {
+    this.#request(this.#lfu.hashOf(slot), true);
+    this.#lfu.touch(slot);
+  }
+
+  /** Changes the weight of a slot. */
+  reweigh(slot: number, weight: number): void {
+    this.#lfu.reweigh(slot, weight);
+  }
+
+  /** Forgets the slot; how often its hash was seen is not forgotten. */
+  remove(slot: number): void {
+    this.#lfu.remove(slot);
+  }
+
+  /** Takes the slot that is worth least. */
+  evict(): number {
+    return this.#lfu.evict();
+  }
+
+  /** Forgets all slots and counts. */
+  clear(): void {
+    this.#lfu.clear();
+    this.#sketch.clear();
+    this.#steering.clear();
+    this.#lfu.setWindow(this.#share = MIN_WINDOW);
+    this.#expected = 0;
+    this.#mostHeld = 0;
+    this.#addsToEstimate = 0;
+  }
+
+  #request(hash: number, isHit: boolean): void {
+    this.#sketch.increment(hash);
+    const share = this.#steering.request(hash, isHit);
+    if (share !== this.#share) this.#lfu.setWindow(this.#share = share);
+  }
+
+  /** Estimates how many entries there will be when a limit is reached. */
+  #estimate(): void {
+    const { entries, weight } = this.#lfu;
+    const { maxEntries, maxWeight } = this.#limits;
+    this.#addsToEstimate = Math.floor(entries * ESTIMATE_SHARE);
+    const fitting = weight > 0 ? maxWeight * entries / weight : Infinity;
+    const expected = Math.max(entries, Math.min(maxEntries, fitting));
+    const change = expected / this.#expected;
+    const isNotable = !(change < NOTABLE_CHANGE && change > 1 / NOTABLE_CHANGE);
+    if (!isNotable && entries <= this.#mostHeld) return;
+    this.#mostHeld = Math.max(entries, this.#mostHeld);
+    if (isNotable) this.#steering.resize(this.#expected = expected);
+    this.#sketch.resize(this.#expected, this.#mostHeld + this.#addsToEstimate);
+  }
+}
