@@ -28,6 +28,9 @@ const NOTABLE_CHANGE = 1.25;
 /** Entries that come in between two estimates of how many there will be, as a share of those held. */
 const ESTIMATE_SHARE = 1 / 8;
 
+/** Uses that are noted before they are counted: together they take a third of the time. */
+const MAX_NOTED = 128;
+
 /**
  * A {@linkcode WindowedLfu} that counts requests, and whose window is steered.
  *
@@ -46,6 +49,9 @@ export class SteeredLfu implements EvictionPolicy {
   #expected = 0;
   #mostHeld = 0;
   #addsToEstimate = 0;
+  /** Slots that were used since anything else happened. */
+  readonly #noted = new Int32Array(MAX_NOTED);
+  #notes = 0;
 
   /** @param sketch is filled here, and may be read by the steering. */
   constructor(
@@ -63,6 +69,7 @@ export class SteeredLfu implements EvictionPolicy {
 
   /** Puts the slot into the window. */
   add(slot: number, weight: number, hash: number): void {
+    if (this.#notes > 0) this.#countUses();
     const spreadHash = spread(hash);
     this.#lfu.add(slot, weight, spreadHash);
     if (--this.#addsToEstimate < 0) this.#estimate();
@@ -71,22 +78,25 @@ export class SteeredLfu implements EvictionPolicy {
 
   /** Counts a use. */
   touch(slot: number): void {
-    this.#request(this.#lfu.hashOf(slot), true);
-    this.#lfu.touch(slot);
+    this.#noted[this.#notes++] = slot;
+    if (this.#notes === MAX_NOTED) this.#countUses();
   }
 
   /** Changes the weight of a slot. */
   reweigh(slot: number, weight: number): void {
+    if (this.#notes > 0) this.#countUses();
     this.#lfu.reweigh(slot, weight);
   }
 
   /** Forgets the slot; how often its hash was seen is not forgotten. */
   remove(slot: number): void {
+    if (this.#notes > 0) this.#countUses();
     this.#lfu.remove(slot);
   }
 
   /** Takes the slot that is worth least. */
   evict(): number {
+    if (this.#notes > 0) this.#countUses();
     return this.#lfu.evict();
   }
 
@@ -99,6 +109,17 @@ export class SteeredLfu implements EvictionPolicy {
     this.#expected = 0;
     this.#mostHeld = 0;
     this.#addsToEstimate = 0;
+    this.#notes = 0;
+  }
+
+  #countUses(): void {
+    const notes = this.#notes;
+    this.#notes = 0;
+    for (let at = 0; at < notes; at++) {
+      const slot = this.#noted[at]!;
+      this.#request(this.#lfu.hashOf(slot), true);
+      this.#lfu.touch(slot);
+    }
   }
 
   #request(hash: number, isHit: boolean): void {
