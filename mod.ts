@@ -89,6 +89,20 @@ export { createMessagePackSerializer } from "./src/serializers/messagepack.ts";
 export type { MessagePackModule, MessagePackOptions } from "./src/serializers/messagepack.ts";
 export type { CacheEvents, CacheListener, TierOutcome } from "./src/observability/events.ts";
 export type { PrefetchOptions } from "./src/warming/prefetch_options.ts";
+export type {
+  WarmCache,
+  WarmCounts,
+  WarmEnd,
+  WarmEntry,
+  WarmItem,
+  WarmLoadContext,
+  WarmLoader,
+  WarmOptions,
+  WarmPattern,
+  WarmProgress,
+  WarmReport,
+  WarmSource,
+} from "./src/warming/warm_options.ts";
 export type { PrefetchStats } from "./src/warming/prefetcher.ts";
 export type { CacheStats, CoordinationStats, TierStats } from "./src/observability/stats.ts";
 
@@ -101,6 +115,7 @@ export type {
   EmbeddingReadOptions,
   EmbeddingStorageName,
   EmbeddingStore,
+  EmbeddingWarmOptions,
   EmbeddingWriteOptions,
 } from "./src/embedding_cache.ts";
 export { QueryResultCache } from "./src/query_result_cache.ts";
@@ -108,7 +123,9 @@ export type {
   QueryResultCacheOptions,
   QueryResultCacheStats,
   QueryResultStore,
+  QueryWarmOptions,
   Search,
+  WarmQuery,
 } from "./src/query_result_cache.ts";
 
 export { BroadcastChannelBus } from "./src/coordination/broadcast_channel_bus.ts";

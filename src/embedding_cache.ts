@@ -10,7 +10,9 @@ import { show } from "./config.ts";
 import { EmbeddingKeys } from "./embedding_keys.ts";
 import { type EmbeddingModel, type EmbeddingTarget, targetOf } from "./embedding_model.ts";
 import {
+  type Embed,
   type EmbeddingCacheOptions,
+  type EmbeddingCacheStats,
   type EmbeddingReadOptions,
   type EmbeddingStore,
   type EmbeddingWriteOptions,
@@ -18,45 +20,23 @@ import {
   resolveEmbeddingOptions,
   STORE_METHODS,
 } from "./embedding_cache_options.ts";
+import { type EmbeddingWarmOptions, warmTexts } from "./embedding_warm.ts";
 import { CacheError } from "./errors.ts";
 import type { MaybePromise } from "./maybe_promise.ts";
+import type { WarmReport } from "./warming/warm_options.ts";
 import type { ManyLoader, ReadOptions, SetOptions } from "./manager/cache.ts";
 
 export type {
+  Embed,
   EmbeddingCacheOptions,
+  EmbeddingCacheStats,
   EmbeddingReadOptions,
   EmbeddingStore,
   EmbeddingWriteOptions,
 } from "./embedding_cache_options.ts";
+export type { EmbeddingWarmOptions } from "./embedding_warm.ts";
 export type { EmbeddingModel } from "./embedding_model.ts";
 export type { EmbeddingStorageName } from "./embedding_storage.ts";
-
-/**
- * Asks the model for the vectors of texts, in their order.
- *
- * @param texts each of them once.
- * @param context its signal is aborted when nobody waits for the vectors any more.
- */
-export type Embed = (
-  texts: string[],
-  context: { readonly signal: AbortSignal },
-) =>
-  | readonly (Float32Array | readonly number[])[]
-  | Promise<readonly (Float32Array | readonly number[])[]>;
-
-/** What an {@linkcode EmbeddingCache} has done since it was made. */
-export interface EmbeddingCacheStats {
-  /** Texts whose vector was cached, or came with an equal text of the same batch or of another call. */
-  readonly hits: number;
-  /** Texts whose vector was not there. */
-  readonly misses: number;
-  /** Calls of the model. */
-  readonly modelCalls: number;
-  /** Calls of {@linkcode EmbeddingCache.getOrEmbed} that did not need the model. */
-  readonly modelCallsSaved: number;
-  /** Texts that the model was given. */
-  readonly textsEmbedded: number;
-}
 
 /**
  * Caches the vectors that a model makes of texts. Vectors come back bit for
@@ -228,6 +208,38 @@ export class EmbeddingCache {
     this.#hits += keys.length - loaded.length;
     if (loaded.length === 0) this.#modelCallsSaved++;
     return vectors;
+  }
+
+  /**
+   * Brings the vectors of texts into the fastest tier before they are asked
+   * for: from slower tiers, and from the model where one is given. See
+   * {@linkcode Cache.warm}, also for how the work is bounded and resumed.
+   *
+   * @param texts an array, or anything that can be iterated over, also asynchronously.
+   * @param embed asks the model for what no tier has; `undefined` where it is not to be asked.
+   * @returns what was done, and why it ended. A model that fails, or returns what is no vector, is told there.
+   * @throws {TypeError} when the cache beneath has no `warm`, or an argument is of a wrong type.
+   */
+  async warm(
+    texts: Iterable<string> | AsyncIterable<string>,
+    model: string | EmbeddingModel,
+    embed?: Embed,
+    { dimensions, priority, ttl, tags, ...options }: EmbeddingWarmOptions = {},
+  ): Promise<WarmReport> {
+    const target = this.#targetOf(model, dimensions);
+    return await warmTexts(texts, {
+      cache: this.#cache,
+      keyOf: (text) => this.#keyOf(target, text),
+      options: {
+        ...options,
+        ttl: ttl ?? this.#options.defaultTtl,
+        tags,
+        priority: priority && (({ text }) => priority(text)),
+      },
+      embed: embed &&
+        (async (missing, signal) =>
+          (await this.#embed(missing, target, embed, signal)).map(this.#options.storage.pack)),
+    });
   }
 
   /** Tells what was found, missed and asked of the model so far. */

@@ -7,12 +7,11 @@ import {
 import type { Cache, Duration, ReadOptions, SetOptions } from "./manager/cache.ts";
 
 /** The methods of a {@linkcode Cache} that an {@linkcode EmbeddingCache} uses. */
-export type EmbeddingStore = Pick<
-  Cache,
-  "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany"
->;
+export type EmbeddingStore =
+  & Pick<Cache, "get" | "set" | "delete" | "getMany" | "deleteMany" | "getOrSetMany">
+  & Partial<Pick<Cache, "warm">>;
 
-/** Those methods by name. */
+/** Those methods by name that it cannot do without. */
 export const STORE_METHODS = [
   "get",
   "set",
@@ -21,6 +20,33 @@ export const STORE_METHODS = [
   "deleteMany",
   "getOrSetMany",
 ] as const;
+
+/**
+ * Asks the model for the vectors of texts, in their order.
+ *
+ * @param texts each of them once.
+ * @param context its signal is aborted when nobody waits for the vectors any more.
+ */
+export type Embed = (
+  texts: string[],
+  context: { readonly signal: AbortSignal },
+) =>
+  | readonly (Float32Array | readonly number[])[]
+  | Promise<readonly (Float32Array | readonly number[])[]>;
+
+/** What an {@linkcode EmbeddingCache} has done since it was made. */
+export interface EmbeddingCacheStats {
+  /** Texts whose vector was cached, or came with an equal text of the same batch or of another call. */
+  readonly hits: number;
+  /** Texts whose vector was not there. */
+  readonly misses: number;
+  /** Calls of the model. */
+  readonly modelCalls: number;
+  /** Calls of {@linkcode EmbeddingCache.getOrEmbed} that did not need the model. */
+  readonly modelCallsSaved: number;
+  /** Texts that the model was given. */
+  readonly textsEmbedded: number;
+}
 
 /** Options of {@linkcode EmbeddingCache}. */
 export interface EmbeddingCacheOptions {

@@ -8,10 +8,38 @@ import { assertStore } from "./_assert_store.ts";
 import { canonical } from "./_canonical.ts";
 import { ConfigReader, parseDuration, show } from "./config.ts";
 import { CacheError } from "./errors.ts";
+import { mapLimited } from "./manager/map_limited.ts";
+import type { WarmOptions, WarmReport } from "./warming/warm_options.ts";
 import type { Cache, Duration, ReadOptions, SetOptions } from "./manager/cache.ts";
 
 /** The methods of a {@linkcode Cache} that a {@linkcode QueryResultCache} uses. */
-export type QueryResultStore = Pick<Cache, "get" | "set" | "delete" | "getOrSet" | "deleteByTag">;
+export type QueryResultStore =
+  & Pick<Cache, "get" | "set" | "delete" | "getOrSet" | "deleteByTag">
+  & Partial<Pick<Cache, "warm">>;
+
+/** A query that is to be warmed. */
+export interface WarmQuery {
+  /** The query. */
+  readonly query: string;
+  /** Its filters. */
+  readonly filters?: unknown;
+  /** Its ranking strategy. */
+  readonly rankingStrategy?: unknown;
+}
+
+/** A query on its way to its list. */
+interface KeyedQuery extends WarmQuery {
+  readonly key: string;
+}
+
+/** Options of {@linkcode QueryResultCache.warm}: those of {@linkcode Cache.warm}, but that `priority` gets the query. */
+export interface QueryWarmOptions extends Omit<WarmOptions, "loader" | "priority"> {
+  /** Higher ones first, as in {@linkcode WarmOptions.priority}. @default {as they come} */
+  readonly priority?: ((query: WarmQuery) => number) | undefined;
+}
+
+/** Searches that warming runs at once for one batch. */
+const SEARCHES_AT_ONCE = 8;
 
 /** Options of {@linkcode QueryResultCache}. */
 export interface QueryResultCacheOptions {
@@ -221,6 +249,44 @@ export class QueryResultCache {
     return list;
   }
 
+  /**
+   * Brings the lists of queries into the fastest tier before they are asked
+   * for: from slower tiers, and by searching where a search is given. See
+   * {@linkcode Cache.warm}, also for how the work is bounded and resumed.
+   *
+   * @param queries an array, or anything that can be iterated over, also asynchronously.
+   * @param search makes the list of a query that no tier has; a few of them run at once.
+   * @returns what was done, and why it ended.
+   * @throws {TypeError} when the cache beneath has no `warm`, or as that does.
+   */
+  async warm<T>(
+    queries: Iterable<WarmQuery> | AsyncIterable<WarmQuery>,
+    search?: (query: WarmQuery, context: { readonly signal: AbortSignal }) => ReturnType<Search<T>>,
+    { ttl, tags, ...options }: QueryWarmOptions = {},
+  ): Promise<WarmReport> {
+    if (this.#cache.warm === undefined) {
+      throw new TypeError("Cannot warm queries: the cache beneath has no method 'warm'");
+    }
+    const keyed = (query: WarmQuery): KeyedQuery => ({
+      ...query,
+      key: this.#keyOf(query.query, query.filters, query.rankingStrategy),
+    });
+    const find = async (query: KeyedQuery, signal: AbortSignal): Promise<readonly T[]> => {
+      this.#searches++;
+      return copyOfResult(await search!(query, { signal }));
+    };
+    const items = Array.isArray(queries) ? queries.map(keyed) : keyedOf(queries, keyed);
+    return await this.#cache.warm<KeyedQuery>(items, {
+      // A search that fails costs its batch only.
+      batchSize: SEARCHES_AT_ONCE,
+      ...options,
+      ...this.#writeOptions({ ttl, tags, signal: options.signal }),
+      loader: search &&
+        ((_, { signal, items }) =>
+          mapLimited(items, SEARCHES_AT_ONCE, (query) => find(query, signal))),
+    });
+  }
+
   /** Tells what was found, missed and searched so far. */
   getStats(): QueryResultCacheStats {
     return { hits: this.#hits, misses: this.#misses, searches: this.#searches };
@@ -244,6 +310,13 @@ export class QueryResultCache {
     // No part has a "|" outside of quotes, so no two lists of parts join to the same key.
     return `${this.#prefix}:${JSON.stringify(query)}|${filterText}|${rankingText}`;
   }
+}
+
+async function* keyedOf(
+  queries: Iterable<WarmQuery> | AsyncIterable<WarmQuery>,
+  keyed: (query: WarmQuery) => KeyedQuery,
+): AsyncGenerator<KeyedQuery> {
+  for await (const query of queries) yield keyed(query);
 }
 
 function copyOfResult<T>(list: readonly T[]): readonly T[] {

@@ -1,4 +1,5 @@
 import type { OperationOptions } from "../types.ts";
+import type { WarmItem, WarmOptions, WarmReport, WarmSource } from "../warming/warm_options.ts";
 
 /** Options of reads. */
 export type ReadOptions = OperationOptions;
@@ -190,6 +191,39 @@ export interface Cache {
 
   /** Drops every entry of this namespace that was set with a tag. */
   deleteByTag(tag: string, options?: OperationOptions): Promise<void>;
+
+  /**
+   * Brings keys into the fastest tier before anybody asks for them: from the
+   * slower tiers, from the source where that has values, and, where a loader is
+   * given, from that. What is there already is left alone; what comes in is on
+   * probation until it is used, and warming stops where the tiers are full
+   * rather than drive out what is in use. Counts no hit and no miss.
+   *
+   * @param source a list, or anything that can be iterated over, also
+   * asynchronously, of keys or of objects with a `key`; the keys of a slower
+   * tier by a pattern; or another cache. One that throws half way ends warming
+   * with what came before.
+   * @returns what was done and why it ended; also when the signal is aborted under way.
+   * @throws {TypeError} for a source or option of a wrong type, or a tier that cannot list its keys.
+   * @throws {RangeError} for a number out of range.
+   * @throws the signal's reason, when it was aborted before.
+   *
+   * @example
+   * ```ts
+   * import { CacheManager } from "@strata/cache";
+   *
+   * await using cache = await CacheManager.open({ backends: [{ type: "memory", maxSizeMb: 64 }] });
+   * const report = await cache.warm(["de", "fr", "xx"], {
+   *   loader: (codes) => codes.map((code) => ({ de: "Berlin", fr: "Paris" })[code]),
+   * });
+   * console.assert(report.warmed === 2 && report.missing === 1);
+   * console.assert(cache.peek("fr") === "Paris");
+   * ```
+   */
+  warm<I extends WarmItem = string>(
+    source: WarmSource<I>,
+    options?: WarmOptions<I>,
+  ): Promise<WarmReport>;
 
   /**
    * Reads from memory only, at once and without counting as a use. Fails when the cache is closed.

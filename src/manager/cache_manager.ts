@@ -1,5 +1,6 @@
 import { loadNativeCrc32 } from "../builtins.ts";
 import { useNativeCrc32 } from "../entry/checksum.ts";
+import { CacheError } from "../errors.ts";
 import { VersionClock } from "../entry/version.ts";
 import { type CacheEvents, type CacheListener, EventHub } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
@@ -35,10 +36,12 @@ import { TierStack } from "./tier_stack.ts";
 export class CacheManager extends ScopedCache implements AsyncDisposable {
   readonly #core: CacheCore;
   readonly #events: EventHub;
+  readonly #ending: AbortController;
   #closing: Promise<void> | undefined;
 
-  private constructor(core: CacheCore, events: EventHub) {
+  private constructor(core: CacheCore, events: EventHub, ending: AbortController) {
     super(core, Scope.root);
+    this.#ending = ending;
     this.#core = core;
     this.#events = events;
   }
@@ -82,13 +85,15 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
     }
     const stack = new TierStack({ ...resolved, tiers, events, versions, sharing });
     stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, tiers, stack.fills);
+    const closing = new AbortController();
     const core = {
       stack,
       loads: new Loads(stack),
       defaultTtl: resolved.defaultTtl,
       isClosed: false,
+      closing: closing.signal,
     };
-    return new CacheManager(core, events);
+    return new CacheManager(core, events, closing);
   }
 
   /**
@@ -116,6 +121,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   /** Drains and closes every tier. Calls after it fail; another `close` waits for the first. */
   close(): Promise<void> {
     this.#core.isClosed = true;
+    this.#ending.abort(new CacheError("closed", "Cannot go on: cache is closed"));
     return this.#closing ??= this.#core.stack.close().finally(() => this.#events.clear());
   }
 

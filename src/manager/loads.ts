@@ -1,4 +1,5 @@
 import { CacheError } from "../errors.ts";
+import type { Placement } from "../eviction/eviction_policy.ts";
 import { BatchLoad } from "./batch_load.ts";
 import type { Loader, ManyLoader } from "./cache.ts";
 import { WAIT } from "./instant_reads.ts";
@@ -12,6 +13,8 @@ export interface LoadStorage {
   readonly ttl: number;
   /** As the tiers know them. */
   readonly tags: readonly string[];
+  /** Its place among a tier's entries. */
+  readonly placement?: Placement | undefined;
 }
 
 /** A key by both its names. */
@@ -79,6 +82,24 @@ export class Loads {
   ): Promise<Map<string, unknown>> {
     const values = await this.#stack.getMany(keys.map((key) => key.stored), signal);
     const missing = keys.filter((key) => !values.has(key.stored));
+    const loaded = await this.loadMany(missing, loadMissing, storage, signal);
+    for (const [key, value] of loaded) values.set(key, value);
+    return values;
+  }
+
+  /**
+   * Loads and stores in one call different keys that no tier has, those left
+   * out that somebody else is loading: they are waited for.
+   *
+   * @returns values by the keys that the tiers know.
+   */
+  async loadMany<T>(
+    missing: readonly NamedKey[],
+    loadMissing: ManyLoader<T>,
+    storage: LoadStorage,
+    signal?: AbortSignal,
+  ): Promise<Map<string, unknown>> {
+    const values = new Map<string, unknown>();
     const origins = new Map<string, Origin>();
     const batch = new BatchLoad<unknown>((stored, abandoned) =>
       this.#loadBatch(stored.map((key) => origins.get(key)!), loadMissing, storage, abandoned)
@@ -148,7 +169,7 @@ export class Loads {
   async #load(
     origins: readonly Origin[],
     load: () => readonly unknown[] | Promise<readonly unknown[]>,
-    { ttl, tags }: LoadStorage,
+    { ttl, tags, placement }: LoadStorage,
   ): Promise<Map<string, unknown>> {
     const version = this.#stack.stamp();
     for (const origin of origins) {
@@ -161,13 +182,14 @@ export class Loads {
     const storable = origins.filter(({ key, ticket }) =>
       ticket.isValid && values.get(key.stored) !== undefined
     );
-    const storing = this.#stack.setMany(storable.map(({ key: { stored } }) => ({
+    const writes = storable.map(({ key: { stored } }) => ({
       key: stored,
       value: values.get(stored),
       ttl,
       tags,
       version,
-    })));
+    }));
+    const storing = this.#stack.setMany(writes, undefined, placement);
     // The write of its own value does not make a load outdated.
     for (const { ticket } of storable) ticket.renew();
     // The copy that was stored: the loader may reuse its own.

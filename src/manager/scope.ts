@@ -44,6 +44,15 @@ export class Scope {
     return key.charCodeAt(0) === MARK_UNIT ? `${MARK}:${key}` : key;
   }
 
+  /** The key in this scope of a key in the tiers, `undefined` where that is of another scope. */
+  given(stored: string): string | undefined {
+    if (this.prefix !== "") {
+      return stored.startsWith(this.prefix) ? stored.slice(this.prefix.length) : undefined;
+    }
+    if (stored.charCodeAt(0) !== MARK_UNIT) return stored;
+    return stored.startsWith(`${MARK}:`) ? stored.slice(2) : undefined;
+  }
+
   /** The patterns that match, in the tiers, what `pattern` matches in this scope; no pattern is everything, also in the scopes inside. */
   patterns(pattern: string | undefined): (string | undefined)[] {
     if (this.prefix === "") {
@@ -59,6 +68,11 @@ export class Scope {
 /** The key in the tiers of a record of the library itself, apart from all keys of callers. */
 export function reservedKey(kind: string, name: string): string {
   return `${MARK}!${kind}:${name}`;
+}
+
+/** Whether a key in the tiers is that of a record of the library itself. */
+export function isReserved(stored: string): boolean {
+  return stored.startsWith(`${MARK}!`);
 }
 
 function escapeName(name: string): string {

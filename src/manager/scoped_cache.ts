@@ -11,6 +11,8 @@ import type {
   SetOptions,
   SetStreamOptions,
 } from "./cache.ts";
+import { warm } from "../warming/warm.ts";
+import type { WarmItem, WarmOptions, WarmReport, WarmSource } from "../warming/warm_options.ts";
 import { WAIT } from "./instant_reads.ts";
 import type { Loads, LoadStorage, NamedKey } from "./loads.ts";
 import type { Scope } from "./scope.ts";
@@ -28,6 +30,8 @@ export interface CacheCore {
   readonly defaultTtl: number;
   /** Whether the cache is closed. */
   isClosed: boolean;
+  /** Aborted when it is. */
+  readonly closing: AbortSignal;
 }
 
 /** The keys of one namespace, over the tiers that all of them share. */
@@ -210,6 +214,25 @@ export class ScopedCache implements Cache {
 
   async #setInTiers(write: Write, signal: AbortSignal | undefined): Promise<boolean> {
     return (await this.#core.stack.set(write, signal)).stored;
+  }
+
+  /** See {@linkcode Cache.warm}. */
+  async warm<I extends WarmItem>(
+    source: WarmSource<I>,
+    options: WarmOptions<I> = {},
+  ): Promise<WarmReport> {
+    this.#assertOpen("warm");
+    return await warm(
+      {
+        core: this.#core,
+        scope: this.#scope,
+        lookInside: (cache) =>
+          cache instanceof ScopedCache ? { core: cache.#core, scope: cache.#scope } : undefined,
+        storageOf: (ttl, tags) => this.#storage("warm", { ttl, tags }),
+      },
+      source,
+      options,
+    );
   }
 
   async #getFromTiers(key: string, signal: AbortSignal | undefined): Promise<unknown> {

@@ -8,7 +8,7 @@ import { ofLength } from "./backend_writer.ts";
 import { DEFAULT_BREAKER } from "./breaker_options.ts";
 import { mapLimited } from "./map_limited.ts";
 import { tellOtherKey } from "./other_key.ts";
-import { reservedKey } from "./scope.ts";
+import { isReserved, reservedKey } from "./scope.ts";
 import { TierGuard } from "./tier_guard.ts";
 import type { TierLimits } from "./tier_limits.ts";
 
@@ -217,6 +217,19 @@ export class TierReads {
       false,
     );
     return isThere && !this.guard.distrust.has(key);
+  }
+
+  /** Whether the backend can list its keys. */
+  get listsKeys(): boolean {
+    return this.backend.keys !== undefined;
+  }
+
+  /** Lists the keys that match a glob, without records of the library itself: only where it {@linkcode TierReads.listsKeys}. Fails as the backend does. */
+  async *keys(pattern: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+    for await (const key of this.backend.keys!(pattern, { signal })) {
+      signal.throwIfAborted();
+      if (!isReserved(key)) yield key;
+    }
   }
 
   /** Takes a record that cannot be decoded out of the tier. */

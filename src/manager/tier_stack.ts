@@ -1,6 +1,7 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
 import type { VersionClock } from "../entry/version.ts";
+import type { Placement } from "../eviction/eviction_policy.ts";
 import { compileGlob } from "../glob.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
@@ -10,6 +11,7 @@ import { Coordination, type EndedChange } from "./coordination.ts";
 import { dropOutdated } from "./drop_outdated.ts";
 import { Fences, type Ticket } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
+import { Preparation } from "./preparation.ts";
 import { promote } from "./promotion.ts";
 import type { StreamedMetadata } from "./stream_sink.ts";
 import { Streams } from "./streams.ts";
@@ -29,7 +31,8 @@ const SKEW_MS = 500;
  */
 export class TierStack {
   readonly #tiers: readonly Tier[];
-  readonly #clock: Clock;
+  /** The one source of time. */
+  readonly clock: Clock;
   readonly #events: EventHub;
   readonly #format: WriteFormat;
   readonly #maxDecodedBytes: number;
@@ -47,13 +50,14 @@ export class TierStack {
   readonly fills: Fills;
   /** What moves streams. */
   readonly streams: Streams;
+  readonly #preparation: Preparation;
   readonly #coordination: Coordination | undefined;
   readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
 
   constructor(parts: TierStackParts) {
     const { tiers, clock, events, format } = parts;
     this.#tiers = tiers;
-    this.#clock = clock;
+    this.clock = clock;
     this.#events = events;
     this.#format = format;
     this.#maxDecodedBytes = parts.maxDecodedBytes;
@@ -77,6 +81,7 @@ export class TierStack {
         })
         : undefined,
     );
+    this.#preparation = new Preparation(this.#hasByteTiers, this.#tags);
     const shared = {
       ...parts,
       fences: this.fences,
@@ -175,20 +180,24 @@ export class TierStack {
    * @returns the entry written, and whether every tier that should hold it does.
    * @throws {TypeError} when the format cannot carry the value.
    */
-  async set(write: Write, signal?: AbortSignal): Promise<{ entry: CacheEntry; stored: boolean }> {
-    const entry = entryOf(write, this.#clock.now(), this.#format);
+  async set(
+    write: Write,
+    signal?: AbortSignal,
+    placement?: Placement,
+  ): Promise<{ entry: CacheEntry; stored: boolean }> {
+    const entry = entryOf(write, this.clock.now(), this.#format);
     // What cannot be carried fails before anything is touched.
-    const encoding = this.#encode([entry]);
+    const encoding = this.#preparation.encode([entry]);
     const ticket = this.fences.openWrite(entry.key);
     try {
       if (encoding.wait !== undefined || entry.tags.length > 0 || signal?.aborted) {
-        await this.#prepare([entry], encoding, signal);
+        await this.#preparation.finish([entry], encoding, signal);
       }
       if (!ticket.hand()) {
         await this.#overtaken([entry.key]);
         return { entry, stored: true };
       }
-      const ends = this.#tiers.map((tier) => tier.set(entry, signal));
+      const ends = this.#tiers.map((tier) => tier.set(entry, signal, placement));
       const outcomes = await this.#ended([entry], ends);
       return { entry, stored: await this.#wrote(entry, outcomes) };
     } finally {
@@ -200,13 +209,14 @@ export class TierStack {
   async setMany(
     writes: readonly Write[],
     signal?: AbortSignal,
+    placement?: Placement,
   ): Promise<{ entries: CacheEntry[]; stored: boolean }> {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     const entries = writes.map((write) => entryOf(write, now, this.#format));
-    const encoding = this.#encode(entries);
+    const encoding = this.#preparation.encode(entries);
     const tickets = entries.map((entry) => this.fences.openWrite(entry.key));
     try {
-      await this.#prepare(entries, encoding, signal);
+      await this.#preparation.finish(entries, encoding, signal);
       const handed: CacheEntry[] = [];
       const late: string[] = [];
       entries.forEach((entry, at) => {
@@ -214,7 +224,7 @@ export class TierStack {
         else late.push(entry.key);
       });
       const [outcomes] = await Promise.all([
-        this.#ended(handed, this.#tiers.map((tier) => tier.setMany(handed, signal))),
+        this.#ended(handed, this.#tiers.map((tier) => tier.setMany(handed, signal, placement))),
         this.#overtaken(late),
       ]);
       const stored = await Promise.all(
@@ -331,29 +341,6 @@ export class TierStack {
 
   #ended<T>(changes: readonly EndedChange[], ends: readonly Promise<T>[]): Promise<T[]> {
     return this.#coordination?.ended(changes, ends) ?? Promise.all(ends);
-  }
-
-  /** Takes the bytes of each value before its caller can change it, up to the first whose codec has to be waited for. */
-  #encode(entries: readonly CacheEntry[]): { readonly done: number; readonly wait: unknown } {
-    if (!this.#hasByteTiers) return { done: entries.length, wait: undefined };
-    for (let at = 0; at < entries.length; at++) {
-      const wait = entries[at]!.prepare();
-      if (wait instanceof Promise) return { done: at + 1, wait };
-    }
-    return { done: entries.length, wait: undefined };
-  }
-
-  async #prepare(
-    entries: readonly CacheEntry[],
-    encoding: { readonly done: number; readonly wait: unknown },
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    await encoding.wait;
-    for (let at = encoding.done; at < entries.length; at++) await entries[at]!.prepare();
-    for (const entry of entries) {
-      if (entry.tags.length > 0) await this.#tags.prepare(entry);
-    }
-    signal?.throwIfAborted();
   }
 
   /** Waits until what was written to some keys later has come to every tier: it has the last word. */

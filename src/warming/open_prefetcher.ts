@@ -31,7 +31,7 @@ export async function openPrefetcher(
     ...options,
     maxBytes: options.maxBytes ?? (tierBytes ? tierBytes * TABLE_SHARE : DEFAULT_TABLE_BYTES),
     holds: (key) => fills.holds(key),
-    fill: (keys, signal) => fills.fill(keys, signal),
+    fill: (keys, signal) => fills.fill(keys, { signal }),
     countEntries: async () => (await memory.getStats(true)).entries ?? 0,
   });
 }
