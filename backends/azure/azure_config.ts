@@ -176,7 +176,10 @@ function readAccess(reader: ConfigReader): AzureAccess {
     default: {
       const credential = reader.raw("credential") as AzureTokenCredential | null;
       if (typeof credential?.getToken !== "function") fail("credential", "must have 'getToken'");
-      return { kind: "credential", url: readUrl(reader), credential };
+      const url = readUrl(reader);
+      // The client sends no token that others could read.
+      if (!url.startsWith("https:")) fail("url", "must begin with \"https:\" for 'credential'");
+      return { kind: "credential", url, credential };
     }
   }
 }

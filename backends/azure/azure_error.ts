@@ -30,7 +30,8 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
 
 /** Whether an error says that a blob is not there. */
 export function isMissingBlob(error: unknown): boolean {
-  const { statusCode, code } = (error ?? {}) as RestErrorLike;
+  const { statusCode } = (error ?? {}) as RestErrorLike;
+  const code = codeOf(error);
   return statusCode === 404 && code !== "ContainerNotFound" && code !== "ContainerBeingDeleted";
 }
 
@@ -40,10 +41,10 @@ export function isAzureConflict(error: unknown): boolean {
   return statusCode === 412 || (statusCode === 409 && code === "BlobAlreadyExists");
 }
 
-/** The code of an error. */
+/** The code of an error. The client does not look for it where a HEAD has it: among the headers. */
 export function codeOf(error: unknown): string | undefined {
-  const { code } = (error ?? {}) as RestErrorLike;
-  return typeof code === "string" ? code : undefined;
+  const { code, response } = (error ?? {}) as RestErrorLike;
+  return typeof code === "string" ? code : response?.headers?.get?.("x-ms-error-code");
 }
 
 /** What an error of the client means; its own text goes no further. */

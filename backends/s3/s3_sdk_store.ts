@@ -175,6 +175,10 @@ export class S3SdkStore implements ObjectStore {
       )).catch((error) => {
         throw thrown(error);
       });
+    // The client makes an empty listing of a page of somebody else's.
+    if (output.Name === undefined && output.IsTruncated === undefined) {
+      throw new StoreError("foreign");
+    }
     this.#isBucketKnown = true;
     return {
       objects: (output.Contents ?? []).flatMap(({ Key }) =>

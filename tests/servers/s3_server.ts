@@ -10,7 +10,10 @@ export interface S3Server {
   /** A bucket of this file's own. */
   readonly bucket: string;
   /** Config of a client of it. */
-  readonly awsConfig: S3ClientConfig & { readonly region: string };
+  readonly awsConfig: S3ClientConfig & {
+    readonly region: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
   /** Sends a request beside all that is tested, to a path such as `/bucket/name`. */
   request(method: string, path: string, options?: S3RequestOptions): Promise<Response>;
   /** Ends it, unless it is the test run's. */

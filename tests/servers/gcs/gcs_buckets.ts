@@ -42,6 +42,8 @@ export class GcsBuckets {
   readonly objects = new Map<string, Map<string, GcsObject>>();
   /** Uploads under way, by their ids. */
   readonly sessions = new Map<string, Session>();
+  /** Answers to uploads that have ended. */
+  readonly #done = new Map<string, GcsReply>();
   /** The most objects of a page, whatever is asked for. */
   maxPage = 1000;
   #generation = Date.now() * 1000;
@@ -141,7 +143,10 @@ export class GcsBuckets {
   #continue({ method, url, headers, body }: GcsCall): GcsReply {
     const id = url.searchParams.get("upload_id") ?? "";
     const session = this.sessions.get(id);
-    if (session === undefined) return failed(404, "notFound", "No such upload");
+    if (session === undefined) {
+      // Who asks again for what is done is told again.
+      return this.#done.get(id) ?? failed(404, "notFound", "No such upload");
+    }
     if (method === "DELETE") {
       this.sessions.delete(id);
       return { status: 499 };
@@ -158,7 +163,9 @@ export class GcsBuckets {
     }
     if (total !== "*" && session.received.length === Number(total)) {
       this.sessions.delete(id);
-      return this.#store(session);
+      const stored = this.#store(session);
+      this.#done.set(id, stored);
+      return stored;
     }
     const { length } = session.received;
     return { status: 308, headers: length === 0 ? {} : { range: `bytes=0-${length - 1}` } };

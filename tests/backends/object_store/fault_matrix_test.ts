@@ -1,0 +1,324 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { after, before, describe, it } from "node:test";
+import { systemClock } from "../../../src/clock.ts";
+import { isCacheError } from "../../../src/errors.ts";
+import type { BackendReport } from "../../../src/types.ts";
+import { valueOf } from "../../backend_suite/harness.ts";
+import { bytesFrom, bytesOfSize, framed, readFrame } from "../../backend_suite/stream_parts.ts";
+import { entryOf } from "../../fakes/entries.ts";
+import {
+  breaks,
+  breaksInBody,
+  endsInBody,
+  type Fault,
+  flips,
+  losesAnswer,
+  replaces,
+  shortens,
+} from "../../servers/fault_proxy.ts";
+import { type ObjectBackend, type ProxiedStore, ProxiedStores, WAYS } from "./proxied_stores.ts";
+
+let stores: ProxiedStores;
+before(async () => {
+  stores = await ProxiedStores.start();
+}, { timeout: 120_000 });
+after(() => stores.stop());
+
+/** Troubles after which another attempt may do better. */
+const TRANSIENT: Record<string, (store: ProxiedStore) => Fault> = {
+  "500": ({ refuses }) => refuses(500, "InternalError"),
+  "503 SlowDown": ({ refuses }) => refuses(503, "SlowDown"),
+  "429": ({ refuses }) => refuses(429, "TooManyRequests"),
+  "a connection that breaks": () => breaks,
+  "an answer that is lost": () => losesAnswer,
+};
+
+/** Those that are tried at every request of a stream. */
+const STREAMED = new Set(["503 SlowDown", "an answer that is lost"]);
+
+/** Refusals after which none may. */
+const REFUSALS: readonly (readonly [status: number, code: string])[] = [
+  [400, "InvalidRequest"],
+  [401, "Unauthorized"],
+  [403, "AccessDenied"],
+  [409, "Conflict"],
+  [413, "EntityTooLarge"],
+];
+
+/** Damage to a body that is a miss; how many answers have to have it. */
+const DAMAGE: Record<string, readonly [fault: Fault, times: number]> = {
+  "breaks in the middle, each time": [breaksInBody, 9],
+  "ends early, each time": [endsInBody, 9],
+  "is shorter than it was": [shortens, 9],
+  "has another bit": [flips, 9],
+};
+
+for (const way of WAYS) {
+  describe(`the way to ${way}`, () => {
+    const withStore = async (
+      body: (
+        parts: {
+          readonly store: ProxiedStore;
+          readonly backend: ObjectBackend;
+          readonly reports: readonly BackendReport[];
+        },
+      ) => Promise<void>,
+      config: Record<string, unknown> = {},
+    ): Promise<void> => {
+      const store = stores.of(way);
+      store.proxy.clear();
+      const reports: BackendReport[] = [];
+      const context = {
+        clock: systemClock,
+        report: (report: BackendReport) => void reports.push(report),
+      };
+      const backend = store.open(context, config);
+      // What comes with the first request of all: keys, tokens.
+      await backend.exists("warm");
+      store.proxy.clear();
+      try {
+        await body({ store, backend, reports });
+      } finally {
+        store.proxy.clear();
+        await backend.close();
+      }
+    };
+
+    for (const [trouble, faultOf] of Object.entries(TRANSIENT)) {
+      it(`is tried again after ${trouble}`, () =>
+        withStore(async ({ store, backend, reports }) => {
+          const { proxy } = store;
+          const fault = faultOf(store);
+          const entry = entryOf("key", trouble);
+          const count = async (operate: () => Promise<unknown>): Promise<number> => {
+            proxy.requests.length = 0;
+            await operate();
+            return proxy.requests.length;
+          };
+          const operations: Record<string, () => Promise<void>> = {
+            set: async () => assert.equal(await backend.set("key", entry), true),
+            get: async () => assert.equal(await valueOf(backend, "key"), trouble),
+            exists: async () => assert.equal(await backend.exists("key"), true),
+            clear: async () => void await backend.clear("k*"),
+            deleteMany: async () => void await backend.deleteMany(["key", "other"]),
+          };
+          for (const [name, operate] of Object.entries(operations)) {
+            await backend.set("key", entry);
+            const usual = await count(operate);
+            for (let at = 0; at < usual; at++) {
+              await backend.set("key", entry);
+              proxy.inject(...Array.from({ length: at }, () => undefined), fault);
+              assert.equal(await count(operate), usual + 1, `${name}, request ${at}`);
+            }
+          }
+          assert.deepStrictEqual(reports, []);
+        }));
+
+      if (STREAMED.has(trouble)) {
+        it(`streams on after ${trouble} at any request`, () =>
+          withStore(async ({ store, backend }) => {
+            const { proxy, partBytes } = store;
+            const fault = faultOf(store);
+            const { entry, frame } = framed("stream", bytesOfSize(partBytes + 1000), {});
+            const put = (): Promise<unknown> =>
+              backend.setStream("stream", { ...entry, frame: bytesFrom([frame.slice()]) });
+            await put();
+            const usual = proxy.requests.length;
+            assert.ok(usual >= 2, `${usual} requests`);
+            for (let at = 0; at < usual; at++) {
+              await backend.delete("stream");
+              proxy.clear();
+              proxy.inject(...Array.from({ length: at }, () => undefined), fault);
+              assert.equal(await put(), "stored", `request ${at} of ${usual}`);
+              const read = await readFrame(await backend.getStream("stream"));
+              assert.ok(read !== undefined && isSame(read, frame));
+            }
+            proxy.inject(undefined, fault);
+            const read = await readFrame(await backend.getStream("stream"));
+            assert.ok(read !== undefined && isSame(read, frame));
+            await backend.delete("stream");
+          }));
+      }
+    }
+
+    it("is tried again when no answer comes", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy } = store;
+        proxy.inject(() => {});
+        assert.equal(await backend.set("key", entryOf("key", 1)), true);
+        proxy.inject(() => {});
+        assert.equal(await valueOf(backend, "key"), 1);
+        assert.ok(proxy.requests.length >= 4);
+      }, { requestTimeout: "1s" }));
+
+    it("is given up after so many attempts, and by name", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy, refuses } = store;
+        proxy.always(refuses(503, "SlowDown"));
+        for (const operate of [() => backend.get("key"), () => backend.exists("key")]) {
+          proxy.requests.length = 0;
+          await assert.rejects(operate, (error) => isCacheError(error, "unavailable"));
+          assert.equal(proxy.requests.length, 2);
+        }
+      }, { maxAttempts: 2 }));
+
+    it("waits as long as the store asks for, and no longer than its signal", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy, refuses } = store;
+        proxy.always(refuses(503, "SlowDown", { "retry-after": "600" }));
+        const controller = new AbortController();
+        const reason = new Error("the tier's deadline");
+        const reading = backend.get("key", { signal: controller.signal });
+        while (proxy.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+        controller.abort(reason);
+        await assert.rejects(reading, (error) => error === reason);
+        assert.equal(proxy.requests.length, 1);
+      }));
+
+    for (const [status, code] of REFUSALS) {
+      it(`is not tried again after ${status}`, () =>
+        withStore(async ({ store, backend }) => {
+          const { proxy, refuses } = store;
+          proxy.always(refuses(status, code));
+          const operations = {
+            get: () => backend.get("key"),
+            exists: () => backend.exists("key"),
+            set: () => backend.set("key", entryOf("key", 1)),
+            clear: () => backend.clear(),
+          };
+          for (const [name, operate] of Object.entries(operations)) {
+            proxy.requests.length = 0;
+            await assert.rejects(
+              operate,
+              (error) => isCacheError(error) && !error.message.includes("signature"),
+              name,
+            );
+            // A token that is refused may be an old one: a new one is fetched, once.
+            const most = way === "GCS" && status === 401 ? 2 : 1;
+            assert.ok(proxy.requests.length <= most, `${name}: ${proxy.requests.length} requests`);
+          }
+        }));
+    }
+
+    for (const [what, [fault, times]] of Object.entries(DAMAGE)) {
+      it(`gives a miss that is told when a body ${what}`, () =>
+        withStore(async ({ store, backend, reports }) => {
+          const value = bytesOfSize(100_000);
+          await backend.set("body", entryOf("body", value));
+          store.proxy.inject(...Array.from({ length: times }, () => fault));
+          assert.equal(await backend.get("body"), undefined);
+          assert.deepStrictEqual(reports.map(({ kind, key }) => [kind, key]), [
+            ["corrupt", "body"],
+          ]);
+          store.proxy.clear();
+          await backend.set("body", entryOf("body", value));
+          store.proxy.inject(...Array.from({ length: 2 }, () => fault));
+          const [read] = await backend.getMany(["body"]);
+          if (read !== undefined) assert.deepStrictEqual(await read.value(), value);
+        }));
+    }
+
+    it("gives the value when a body breaks once", () =>
+      withStore(async ({ store, backend, reports }) => {
+        const value = bytesOfSize(100_000);
+        await backend.set("body", entryOf("body", value));
+        for (const fault of [breaksInBody, endsInBody]) {
+          store.proxy.inject(fault);
+          assert.deepStrictEqual(await valueOf(backend, "body"), value);
+        }
+        assert.deepStrictEqual(reports, []);
+      }));
+
+    it("fails a stream whose body ends early", () =>
+      withStore(async ({ store, backend }) => {
+        const { entry, frame } = framed("body", bytesOfSize(100_000), {});
+        await backend.setStream("body", { ...entry, frame: bytesFrom([frame.slice()]) });
+        for (const fault of [breaksInBody, endsInBody]) {
+          store.proxy.inject(undefined, fault);
+          const read = await backend.getStream("body");
+          await assert.rejects(readFrame(read));
+        }
+        store.proxy.clear();
+        assert.deepStrictEqual(await readFrame(await backend.getStream("body")), frame);
+      }));
+
+    it("is not led astray by tags that are wrong", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy, partBytes } = store;
+        // A begin whose answer was lost has left some.
+        const leftBefore = await store.leftovers("tagged");
+        const value = bytesOfSize(partBytes + 1000);
+        const wrong = replaces({ etag: '"0123456789abcdef0123456789abcdef"' });
+        const { entry, frame } = framed("tagged", value, {});
+        proxy.always(wrong, ({ method }) => method === "PUT");
+        const storing = backend.setStream("tagged", { ...entry, frame: bytesFrom([frame]) });
+        // S3 is given the tags of the parts again, and refuses; the others go by other names.
+        if (way.startsWith("S3")) {
+          await assert.rejects(storing, (error) => isCacheError(error, "backend"));
+          assert.equal(await backend.get("tagged"), undefined);
+        } else {
+          assert.equal(await storing, "stored");
+          assert.deepStrictEqual(await valueOf(backend, "tagged"), value);
+        }
+        proxy.clear();
+        assert.equal(await store.leftovers("tagged"), leftBefore);
+        await backend.set("plain", entryOf("plain", 1));
+        proxy.always(wrong);
+        assert.equal(await valueOf(backend, "plain"), 1);
+        assert.equal(await backend.exists("plain"), true);
+      }));
+  });
+}
+
+for (const way of ["S3 by the SDK", "S3 by fetch"] as const) {
+  describe(`a clock that is not that of ${way}`, () => {
+    const HOUR_MS = 3_600_000;
+
+    it("is set by what the store says, and only once", async () => {
+      const { proxy, open, refuses } = stores.of(way);
+      proxy.clear();
+      // A store whose clock is ahead, and which goes by it.
+      const skewed: Fault = (parts) => {
+        const theirs = Date.now() + HOUR_MS;
+        const date = new Date(theirs).toUTCString();
+        const signed = timeOf(String(parts.request.headers["x-amz-date"]));
+        return Math.abs(signed - theirs) > 900_000
+          ? refuses(403, "RequestTimeTooSkewed", { date })(parts)
+          : refuses(404, "NoSuchKey", { date })(parts);
+      };
+      proxy.always(skewed);
+      const backend = open({ clock: systemClock, report: () => {} });
+      assert.equal(await backend.get("key"), undefined);
+      assert.equal(proxy.requests.length, 2);
+      assert.equal(await backend.get("key"), undefined);
+      assert.equal(proxy.requests.length, 3, "what was learnt is kept");
+      await backend.close();
+    });
+
+    it("is named when it cannot be set", async () => {
+      const { proxy, open, refuses } = stores.of(way);
+      proxy.clear();
+      proxy.always(refuses(403, "RequestTimeTooSkewed"));
+      const backend = open({ clock: systemClock, report: () => {} });
+      await assert.rejects(
+        backend.get("key"),
+        (error) => isCacheError(error, "unavailable") && /clock/.test(error.message),
+      );
+      assert.equal(proxy.requests.length, 2);
+      proxy.clear();
+      await backend.close();
+    });
+  });
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
+
+/** `20260101T000000Z` as epoch milliseconds. */
+function timeOf(date: string): number {
+  return Date.parse(
+    date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, "$1-$2-$3T$4:$5:$6Z"),
+  );
+}
