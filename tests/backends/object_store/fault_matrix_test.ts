@@ -18,6 +18,7 @@ import {
   shortens,
 } from "../../servers/fault_proxy.ts";
 import { type ObjectBackend, type ProxiedStore, ProxiedStores, WAYS } from "./proxied_stores.ts";
+import { setImmediate } from "node:timers";
 
 let stores: ProxiedStores;
 before(async () => {
