@@ -64,6 +64,7 @@ export type {
   BackendStats,
   ByteRange,
   CacheBackend,
+  ClearOptions,
   Clock,
   Codec,
   DecodeOptions,

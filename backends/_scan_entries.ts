@@ -6,6 +6,8 @@ export interface EntryScan {
   readonly names: StoredNames;
   /** Which keys are wanted, `undefined` for all. */
   readonly pattern: string | undefined;
+  /** Which keys are left out although they match, `undefined` for none. */
+  readonly keeps?: ((key: string) => boolean) | undefined;
   /** Walks the stored keys that begin as a pattern of the server says. The same one may come twice. */
   readonly pages: (match: string) => AsyncIterable<readonly string[]>;
 }
@@ -54,8 +56,8 @@ export async function* liveKeys(
 }
 
 /** Those of the stored keys that are entries' and match. */
-async function* ownPages({ names, pattern, pages }: EntryScan): AsyncGenerator<OwnKey[]> {
-  const { match, matches } = names.scan(pattern);
+async function* ownPages({ names, pattern, keeps, pages }: EntryScan): AsyncGenerator<OwnKey[]> {
+  const { match, matches } = names.scan(pattern, keeps);
   for await (const page of pages(match)) {
     const own: OwnKey[] = [];
     for (const stored of page) {

@@ -1,5 +1,5 @@
 import { show } from "../src/config.ts";
-import { compileGlob, escapeGlob, literalPrefix } from "../src/glob.ts";
+import { escapeGlob, literalPrefix, testOf } from "../src/glob.ts";
 
 /*
  * Names in Redis, for the caches, locks and buses that share a server.
@@ -83,8 +83,10 @@ export class StoredNames {
    * What a server is to scan for, and the test of what it finds. The server
    * gets no more than the text that matching keys begin with: its globs are of
    * bytes, ours of characters, and some patterns are dear.
+   *
+   * @param keeps tells which keys are left out although they match.
    */
-  scan(pattern: string | undefined): {
+  scan(pattern: string | undefined, keeps?: (key: string) => boolean): {
     readonly match: string;
     readonly matches: (key: string) => boolean;
   } {
@@ -92,9 +94,10 @@ export class StoredNames {
     const literal = pattern === undefined
       ? ""
       : literalPrefix(pattern).replace(/[\ud800-\udbff]$/, "");
+    const matches = testOf(pattern);
     return {
       match: `${escapeGlob(this.#entryPrefix + escape(literal))}*`,
-      matches: pattern === undefined ? () => true : compileGlob(pattern),
+      matches: keeps === undefined ? matches : (key) => matches(key) && !keeps(key),
     };
   }
 }

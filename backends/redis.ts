@@ -31,6 +31,7 @@ import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  ClearOptions,
   FrameReadOptions,
   OperationOptions,
   StoredFrame,
@@ -158,10 +159,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const entry = this.#entry(key, reply, options);
       return entry instanceof Promise ? await entry : entry;
     } catch (error) {
-      return this.#missIfForeign(
-        key,
-        this.#store.failure(error, this.#call("read from", options, key)),
-      );
+      const call = this.#call("read from", options, key);
+      return this.#missIfForeign(key, this.#store.failure(error, call));
     } finally {
       this.#running.leave();
     }
@@ -203,10 +202,11 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   }
 
   /** Removes the entries whose keys match a glob, or all of this prefix. */
-  clear(pattern?: string, options?: OperationOptions): Promise<number> {
+  clear(pattern?: string, options?: ClearOptions): Promise<number> {
     return this.#running.run(options, async () => {
       const call = this.#call("clear", options);
-      return await clearEntries(this.#scan(pattern, call), (stored) => this.#remove(stored, call));
+      const scan = { ...this.#scan(pattern, call), keeps: options?.keeps };
+      return await clearEntries(scan, (stored) => this.#remove(stored, call));
     });
   }
 

@@ -48,6 +48,7 @@ import type {
   BackendSetOptions,
   BackendStats,
   CacheBackend,
+  ClearOptions,
   OperationOptions,
 } from "../src/types.ts";
 import { Running } from "./_running.ts";
@@ -260,7 +261,7 @@ export class ShardedBackend implements CacheBackend {
   }
 
   /** Removes the entries whose keys match a glob, or all, from every shard; strays too, which count. */
-  clear(pattern?: string, options?: OperationOptions): Promise<number> {
+  clear(pattern?: string, options?: ClearOptions): Promise<number> {
     return this.#running.run(options, async () =>
       sum(
         await this.#batches.each(

@@ -31,6 +31,7 @@ import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  ClearOptions,
   FrameReadOptions,
   OperationOptions,
   StoredFrame,
@@ -190,11 +191,11 @@ export class UpstashBackend implements CacheBackend, InvalidationBusSource, Lock
   }
 
   /** Removes the entries whose keys match a glob, or all of this prefix. */
-  clear(pattern?: string, options?: OperationOptions): Promise<number> {
+  clear(pattern?: string, options?: ClearOptions): Promise<number> {
     return this.#running.run(options, async () => {
       const call = this.#call("clear", options);
       return await clearEntries(
-        this.#scan(pattern, call),
+        { ...this.#scan(pattern, call), keeps: options?.keeps },
         (stored) => this.#records.remove(stored, call),
       );
     });

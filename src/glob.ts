@@ -110,6 +110,11 @@ function parseSet(
   };
 }
 
+/** The test of an optional pattern: none matches every key. */
+export function testOf(pattern: string | undefined): (key: string) => boolean {
+  return pattern === undefined ? () => true : compileGlob(pattern);
+}
+
 /** Walks both with one point of return, the last run of anything: greedy, and never exponential. */
 function matches(tokens: readonly Token[], key: string): boolean {
   let token = 0;

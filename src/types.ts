@@ -18,6 +18,17 @@ export interface OperationOptions {
 /** How an entry is stored: its signal, and its place among others where the store evicts. */
 export interface BackendSetOptions extends OperationOptions, Placement {}
 
+/** Options of {@linkcode CacheBackend.clear}. */
+export interface ClearOptions extends OperationOptions {
+  /**
+   * Tells which keys stay although they match: records of the library itself.
+   * A store that several processes share should ask it; others need not.
+   *
+   * @default none
+   */
+  readonly keeps?: ((key: string) => boolean) | undefined;
+}
+
 /**
  * One tier's store. Keys are any string; no two keys may ever share a record.
  *
@@ -105,7 +116,7 @@ export interface CacheBackend {
    * @param pattern as {@linkcode compileGlob} reads it.
    * @returns the number of live entries removed.
    */
-  clear(pattern?: string, options?: OperationOptions): Promise<number>;
+  clear(pattern?: string, options?: ClearOptions): Promise<number>;
 
   /** Reports what the store holds. */
   getStats(): Promise<BackendStats>;

@@ -1,7 +1,7 @@
 import { show } from "../../src/config.ts";
 import { encodeKey } from "../../src/entry/frame.ts";
 import { crc32 } from "../../src/entry/checksum.ts";
-import { compileGlob, literalPrefix } from "../../src/glob.ts";
+import { literalPrefix, testOf } from "../../src/glob.ts";
 import type { MaybePromise } from "../../src/maybe_promise.ts";
 import { cutKeyText, decodeKeyText, encodeKeyStart, encodeKeyText } from "./key_code.ts";
 
@@ -113,7 +113,7 @@ export class ObjectNames {
 
   /** What to list for a pattern. */
   scan(pattern: string | undefined): NameScan {
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
+    const matches = testOf(pattern);
     const literal = pattern === undefined ? "" : encodeKeyStart(literalPrefix(pattern));
     const start = cutKeyText(literal, MAX_LITERAL_LENGTH);
     if (start === "" || this.#shards === 0) return { prefixes: [this.#root + start], matches };

@@ -8,6 +8,8 @@ export interface KeyIntent {
   readonly key: string;
   /** What was set; `undefined` for a delete. */
   readonly entry: CacheEntry | undefined;
+  /** Whether it was a set, which may have come to a tier late, and is not to be there any more. @default false */
+  readonly undoesSet?: boolean;
   /** When it was said. */
   readonly version: number;
   /** What others are to be told once the shared tier has it; `undefined` where they have been. */
@@ -21,6 +23,8 @@ export interface ClearIntent {
   readonly pattern: string | undefined;
   /** When it was said. */
   readonly version: number;
+  /** Whether it stands where those read it who are not told. */
+  readonly isNoted: boolean;
   /** As in {@linkcode KeyIntent}. */
   readonly announcement: Invalidation | undefined;
 }
@@ -41,4 +45,12 @@ export function keyId(key: string): string {
 /** The id of the intent of a clear. */
 export function clearId(pattern: string | undefined): string {
   return pattern === undefined ? "a" : `c${pattern}`;
+}
+
+/** What is left of an intent whose value is not to come back: that it was set. */
+export function withoutValue(intent: KeyIntent): KeyIntent {
+  const { key, version } = intent;
+  // Others may have read what came late.
+  const announcement = intent.announcement ?? { kind: "key", key, version };
+  return { ...intent, kind: "delete", entry: undefined, undoesSet: true, announcement };
 }

@@ -1,6 +1,7 @@
-import { compileGlob } from "../glob.ts";
+import { testOf } from "../glob.ts";
+import { isReserved } from "../manager/scope.ts";
 import { sizeOf } from "../size_of.ts";
-import { type Intent, intentId, keyId, type KeyIntent } from "./intent.ts";
+import { type Intent, intentId, keyId, type KeyIntent, withoutValue } from "./intent.ts";
 import { ExpiryHeap } from "./expiry_heap.ts";
 
 /** What an intent takes besides its value, in bytes. */
@@ -8,6 +9,13 @@ const INTENT_BYTES = 300;
 
 /** Clears that are remembered for writes whose failure is told later. */
 const MAX_CLEARS = 64;
+
+/** A clear that has been made. */
+interface Clear {
+  readonly pattern: string | undefined;
+  readonly matches: (key: string) => boolean;
+  readonly version: number;
+}
 
 /** Bounds of an {@linkcode IntentQueue}. */
 export interface IntentLimits {
@@ -30,7 +38,9 @@ export class IntentQueue {
     this.#intents.get(intentId(intent)) === intent
   );
   /** The last clears. */
-  readonly #clears: { matches: (key: string) => boolean; version: number }[] = [];
+  #clears: Clear[] = [];
+  /** Tests of the clears that wait, by their ids. */
+  readonly #waitingClears = new Map<string, (key: string) => boolean>();
   #bytes = 0;
 
   /** @param onDropped told of each intent that is given up. */
@@ -62,29 +72,40 @@ export class IntentQueue {
     return this.#intents.get(id);
   }
 
+  /** Whether an intent concerns a key. */
+  concerns(key: string): boolean {
+    if (this.#intents.has(keyId(key))) return true;
+    for (const matches of this.#waitingClears.values()) if (matches(key)) return true;
+    return false;
+  }
+
   /** Takes an intent in place of the one it replaces, unless that is newer. @returns whether it was taken. */
   put(intent: Intent): boolean {
     const id = intentId(intent);
     const held = this.#intents.get(id);
     if (held !== undefined && held.version > intent.version) return false;
     if (held !== undefined) this.#remove(id, held);
-    this.#add(id, this.#isCleared(intent) ? withoutValue(intent as KeyIntent) : intent);
+    this.#add(id, this.isCleared(intent) ? withoutValue(intent as KeyIntent) : intent);
     this.#fit();
     return this.#intents.has(id);
   }
 
   /** What was set before a clear is not to come back, whenever its failure is told. */
   clear(pattern: string | undefined, version: number): void {
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
-    this.#clears.push({ matches, version });
-    if (this.#clears.length > MAX_CLEARS) this.#clears.shift();
+    const held = this.#clears.find((clear) => clear.pattern === pattern);
+    if (held !== undefined && held.version >= version) return;
+    const matches = testOf(pattern);
+    this.#clears = this.#clears.filter((clear) => clear !== held).slice(1 - MAX_CLEARS);
+    this.#clears.push({ pattern, matches, version });
     for (const held of [...this.#intents.values()]) {
-      if (this.#isCleared(held)) this.replace(held, withoutValue(held as KeyIntent));
+      if (this.isCleared(held)) this.replace(held, withoutValue(held as KeyIntent));
     }
   }
 
-  #isCleared(intent: Intent): boolean {
-    return intent.kind === "set" &&
+  /** Whether an intent is to set what was cleared later, as far as is known. */
+  isCleared(intent: Intent): boolean {
+    // A mark of a tag concerns entries that were set after the clear too.
+    return intent.kind === "set" && !isReserved(intent.key) &&
       this.#clears.some(({ matches, version }) => intent.version <= version && matches(intent.key));
   }
 
@@ -129,18 +150,16 @@ export class IntentQueue {
 
   #add(id: string, intent: Intent): void {
     this.#intents.set(id, intent);
+    if (intent.kind === "clear") this.#waitingClears.set(id, testOf(intent.pattern));
     this.#bytes += bytesOf(intent);
     this.#byExpiry.push(intent.kind === "set" ? intent.entry!.expiresAt : Infinity, intent);
   }
 
   #remove(id: string, intent: Intent): void {
     this.#intents.delete(id);
+    this.#waitingClears.delete(id);
     this.#bytes -= bytesOf(intent);
   }
-}
-
-function withoutValue(intent: KeyIntent): KeyIntent {
-  return { ...intent, kind: "delete", entry: undefined };
 }
 
 function bytesOf(intent: Intent): number {

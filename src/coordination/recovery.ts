@@ -1,13 +1,29 @@
+import { stampAt } from "../entry/version.ts";
 import type { Fences } from "../manager/fences.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Clock } from "../types.ts";
-import { type Intent, intentId, keyId, type KeyIntent } from "./intent.ts";
+import { testOf } from "../glob.ts";
+import type { ClearNotes } from "./clear_notes.ts";
+import {
+  type ClearIntent,
+  type Intent,
+  intentId,
+  keyId,
+  type KeyIntent,
+  withoutValue,
+} from "./intent.ts";
 import { type IntentLimits, IntentQueue } from "./intent_queue.ts";
 import type { Invalidation } from "./invalidation_bus.ts";
 import type { RecoveryTier } from "./recovery_tier.ts";
 
 /** Intents that are replayed at once. */
 const CONCURRENCY = 64;
+
+/**
+ * A value that waited longer is not brought any more, only that it was set:
+ * stores remember deletes, and the log clears, for five minutes.
+ */
+const MAX_AGE_MS = 240_000;
 
 /** What recovery is made of. */
 export interface RecoveryParts {
@@ -23,6 +39,8 @@ export interface RecoveryParts {
   readonly random: () => number;
   /** Takes what happens. */
   readonly events: EventHub;
+  /** Where clears are noted that this process may not have been told of; `undefined` where there are no others. */
+  readonly notes: ClearNotes | undefined;
   /** Tells others. */
   readonly announce: (invalidation: Invalidation) => void;
   /** The longest time between two passes, in milliseconds. */
@@ -52,6 +70,9 @@ export interface RecoveryStats {
 export class Recovery {
   readonly #parts: RecoveryParts;
   readonly #queue: IntentQueue;
+  /** Intents in whose place others have brought something newer, and up to which write the shared tier was trusted for that. */
+  readonly #overruled = new WeakMap<Intent, number>();
+  #meantUpTo = 0;
   #replayed = 0;
   #dropped = 0;
   #pass: Promise<void> | undefined;
@@ -60,11 +81,15 @@ export class Recovery {
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts;
-    this.#queue = new IntentQueue(parts.limits, (intent, reason) => this.#give(intent, reason));
+    this.#queue = new IntentQueue(
+      parts.limits,
+      (intent, reason) => this.#giveUp(intent, reason),
+    );
   }
 
   /** Keeps what has not come to every tier. */
   put(intent: Intent): void {
+    this.#meantUpTo = Math.max(this.#meantUpTo, intent.version);
     if (!this.#queue.put(intent)) return;
     const { events, period, random } = this.#parts;
     if (events.has("recoveryQueued")) events.emit("recoveryQueued", named(intent));
@@ -81,21 +106,45 @@ export class Recovery {
     this.#queue.clear(pattern, version);
   }
 
-  /** Whether a key waits to be repaired. */
+  /** The latest version of all that has not come to every tier at once: what is older may be wrong there. */
+  get meantUpTo(): number {
+    return this.#meantUpTo;
+  }
+
+  /** What the shared tier held of a key has been removed in place of what was given up. */
+  mended(key: string, version: number): void {
+    const { tiers, shared, announce } = this.#parts;
+    for (const tier of tiers) if (tier !== shared) tier.drop(key, version);
+    announce({ kind: "key", key, version });
+  }
+
+  /** What the shared tier may hold of a key, up to a version, could not be removed yet. */
+  mendLater(key: string, version: number): void {
+    this.put({
+      kind: "delete",
+      key,
+      entry: undefined,
+      undoesSet: true,
+      version,
+      announcement: { kind: "key", key, version },
+    });
+  }
+
+  /** Whether a key waits to be repaired, by itself or as one of those to be cleared. */
   has(key: string): boolean {
-    return this.#queue.size > 0 && this.#queue.get(keyId(key)) !== undefined;
+    return this.#queue.concerns(key);
   }
 
   /**
-   * Others have changed a key, and the shared tier has that.
-   *
-   * @returns whether what is kept of the key was older, and is forgotten.
+   * Others have changed a key, and the shared tier has that: what is kept of
+   * the key is forgotten if it is older, and the tier trusted again.
    */
-  heard(key: string, version: number): boolean {
+  heard(key: string, version: number): void {
     const held = this.#queue.get(keyId(key));
-    if (held === undefined || held.version >= version) return false;
+    if (held === undefined || held.version >= version) return;
+    const { shared } = this.#parts;
+    if (shared !== undefined) this.#overruled.set(held, shared.trust(key));
     this.#queue.remove(held);
-    return true;
   }
 
   /** Begins a pass soon: a tier is up again, or a key is asked for. */
@@ -115,7 +164,7 @@ export class Recovery {
     await this.#pass;
     await this.#run();
     const left = this.#queue.all();
-    for (const intent of left) this.#give(intent, "closed");
+    for (const intent of left) this.#giveUp(intent, "closed");
     return left.length;
   }
 
@@ -142,42 +191,75 @@ export class Recovery {
   }
 
   async #run(): Promise<void> {
-    const intents = this.#queue.all();
+    const { tiers } = this.#parts;
     const failed = new Set<RecoveryTier>();
+    if (this.#queue.all().some(({ kind }) => kind === "set")) await this.#readClears(failed);
+    const intents = this.#queue.all();
+    const brought: KeyIntent[] = [];
     for (let at = 0; at < intents.length; at += CONCURRENCY) {
-      if (this.#parts.tiers.every((tier) => failed.has(tier) || tier.isDown)) return;
+      if (tiers.every((tier) => failed.has(tier) || tier.isDown)) break;
       const some = intents.slice(at, at + CONCURRENCY);
-      await Promise.all(some.map((intent) => this.#replay(intent, failed)));
+      await Promise.all(some.map(async (intent) => {
+        const isDone = await this.#replay(intent, failed);
+        if (isDone && intent.kind === "set") brought.push(intent);
+      }));
+    }
+    if (brought.length > 0) await this.#takeBack(brought, failed);
+  }
+
+  /** Takes note of the clears that others have made. */
+  async #readClears(failed: Set<RecoveryTier>): Promise<void> {
+    const { notes, shared } = this.#parts;
+    if (notes === undefined || shared === undefined || shared.isDown) return;
+    const clears = await notes.read();
+    if (clears === undefined) failed.add(shared);
+    for (const { pattern, version } of clears ?? []) this.#queue.clear(pattern, version);
+  }
+
+  /** Removes what was brought while somebody cleared it. */
+  async #takeBack(brought: readonly KeyIntent[], failed: Set<RecoveryTier>): Promise<void> {
+    if (this.#parts.notes === undefined) return;
+    await this.#readClears(failed);
+    for (const intent of brought) {
+      const isOver = this.#queue.get(keyId(intent.key)) !== undefined;
+      if (!isOver && this.#queue.isCleared(intent)) this.put(withoutValue(intent));
     }
   }
 
-  async #replay(intent: Intent, failed: Set<RecoveryTier>): Promise<void> {
-    if (this.#queue.get(intentId(intent)) !== intent) return;
-    const isWhole = intent.kind === "clear"
-      ? await this.#clear(intent.pattern, intent.version, failed)
-      : await this.#repair(intent, failed);
-    const { shared, announce, events } = this.#parts;
-    let left = intent;
-    const isShared = shared === undefined ||
-      !(intent.kind === "clear"
-        ? shared.missedClear(intent.pattern)
-        : shared.distrusts(intent.key));
-    if (isShared && intent.announcement !== undefined) {
-      announce(intent.announcement);
-      left = { ...intent, announcement: undefined };
-      this.#queue.replace(intent, left);
+  /** @returns whether it has come to every tier. */
+  async #replay(intent: Intent, failed: Set<RecoveryTier>): Promise<boolean> {
+    if (this.#queue.get(intentId(intent)) !== intent) return false;
+    if (intent.kind === "set" && intent.version < stampAt(this.#parts.clock.now() - MAX_AGE_MS)) {
+      this.#queue.replace(intent, withoutValue(intent));
+      return false;
     }
-    if (!isWhole) return;
-    if (this.#queue.get(intentId(left)) !== left) return;
+    let isWhole: boolean;
+    let left = intent;
+    if (intent.kind === "clear") {
+      const noted = left = await this.#noted(intent, failed);
+      isWhole = noted.isNoted && await this.#clear(noted, intent.isNoted, failed);
+    } else isWhole = await this.#repair(intent, failed);
+    const { shared, announce, events } = this.#parts;
+    const isShared = shared === undefined ||
+      (left.kind === "clear"
+        ? left.isNoted && !shared.missedClear(left.pattern)
+        : !shared.distrusts(left.key));
+    if (isShared && left.announcement !== undefined) {
+      announce(left.announcement);
+      left = { ...left, announcement: undefined };
+    }
+    if (left !== intent) this.#queue.replace(intent, left);
+    if (!isWhole || this.#queue.get(intentId(left)) !== left) return false;
     this.#queue.remove(left);
     this.#replayed++;
     if (events.has("recoveryReplayed")) events.emit("recoveryReplayed", named(intent));
+    return true;
   }
 
   /** @returns whether every tier has what was meant for a key, or something newer. */
   async #repair(intent: KeyIntent, failed: Set<RecoveryTier>): Promise<boolean> {
     const { key, entry, version } = intent;
-    const { tiers, fences, clock } = this.#parts;
+    const { tiers, shared, fences, clock } = this.#parts;
     // Like a promotion: what is written now has the last word, and its failure its own intent.
     const ticket = fences.open(key);
     try {
@@ -185,6 +267,8 @@ export class Recovery {
         ticket.isUndisturbed && this.#queue.get(keyId(key)) === intent;
       if (!isCurrent()) return false;
       const value = entry !== undefined && entry.expiresAt > clock.now() ? entry : undefined;
+      // It may have come to a tier late that has been trusted since.
+      if (intent.undoesSet) await Promise.all(tiers.map((tier) => tier.drop(key, version)));
       const outcomes = await Promise.all(tiers.map(async (tier) => {
         if (!tier.distrusts(key)) return "done";
         if (tier.isDown || failed.has(tier)) return "failed";
@@ -193,8 +277,13 @@ export class Recovery {
         return outcome;
       }));
       if (outcomes.includes("outdated")) {
-        await Promise.all(tiers.map((tier) => tier.drop(key, version)));
+        await Promise.all(tiers.map(async (tier, at) => {
+          if (outcomes[at] !== "outdated") await tier.drop(key, version);
+        }));
       }
+      // What others brought it meanwhile was trusted before this had failed.
+      const trustedUpTo = this.#overruled.get(intent);
+      if (trustedUpTo !== undefined) shared?.trust(key, trustedUpTo);
       return !outcomes.includes("failed") && !tiers.some((tier) => tier.distrusts(key));
     } finally {
       ticket.close();
@@ -203,23 +292,49 @@ export class Recovery {
 
   /** @returns whether every tier has been cleared of what is as old as the clear. */
   async #clear(
-    pattern: string | undefined,
-    version: number,
+    { pattern, version }: ClearIntent,
+    wasNoted: boolean,
     failed: Set<RecoveryTier>,
   ): Promise<boolean> {
-    const done = await Promise.all(this.#parts.tiers.map(async (tier) => {
-      if (!tier.missedClear(pattern)) return true;
+    const { tiers, shared, fences } = this.#parts;
+    const clear = async (tier: RecoveryTier): Promise<boolean> => {
       if (tier.isDown || failed.has(tier)) return false;
       const isCleared = await tier.repairClear(pattern, version);
       if (!isCleared) failed.add(tier);
       return isCleared;
-    }));
+    };
+    // What came after the clear and before its note is not told by its bringer's look at the notes.
+    const missed = tiers.filter((tier) =>
+      tier.missedClear(pattern) || (!wasNoted && tier === shared)
+    );
+    const done = await Promise.all(missed.map(clear));
+    if (shared?.isVersioned && missed.includes(shared)) {
+      // Since then copies may have come from it of what it has lost now.
+      fences.openClear(testOf(pattern))();
+      await Promise.all(tiers.filter((tier) => !missed.includes(tier)).map(clear));
+    }
     return done.every(Boolean);
   }
 
-  #give(intent: Intent, reason: "count" | "bytes" | "closed"): void {
+  /** Sees to it that a clear is noted where others read it who are not told. */
+  async #noted(intent: ClearIntent, failed: Set<RecoveryTier>): Promise<ClearIntent> {
+    const { notes, shared } = this.#parts;
+    if (intent.isNoted || shared === undefined || shared.isDown || failed.has(shared)) {
+      return intent;
+    }
+    const isNoted = await notes?.note(intent.pattern, intent.version) ?? true;
+    if (!isNoted) failed.add(shared);
+    return { ...intent, isNoted };
+  }
+
+  #giveUp(intent: Intent, reason: "count" | "bytes" | "closed"): void {
     this.#dropped++;
     this.#parts.events.emit("recoveryDropped", { ...named(intent), reason });
+    if (reason !== "count" || intent.kind === "clear") return;
+    // What nobody else will ever have is not kept here either.
+    for (const tier of this.#parts.tiers) {
+      if (!tier.distrusts(intent.key)) tier.drop(intent.key, intent.version);
+    }
   }
 }
 

@@ -5,10 +5,14 @@ export type RepairOutcome = "done" | "outdated" | "failed" | "superseded";
 
 /** A tier as recovery sees it. */
 export interface RecoveryTier {
+  /** Whether it keeps the newest version of each key, whatever comes late. */
+  readonly isVersioned: boolean;
   /** Whether it counts as down. */
   readonly isDown: boolean;
   /** Whether it may hold something older than it should under a key. */
   distrusts(key: string): boolean;
+  /** Reads a key again, unless a later write of it has failed. @returns what comes before all later writes. */
+  trust(key: string, order?: number): number;
   /** Whether a clear of a pattern has failed here, and not been made good. */
   missedClear(pattern: string | undefined): boolean;
   /**

@@ -6,6 +6,11 @@ const STAMPS_PER_MILLISECOND = 1024;
 /** How far clocks of different machines are believed to be apart. */
 const MAX_SKEW_MS = 3_600_000;
 
+/** The first stamp of a millisecond since the epoch. */
+export function stampAt(milliseconds: number): number {
+  return milliseconds * STAMPS_PER_MILLISECOND;
+}
+
 /** The latest stamp that an honest clock may have made by `now`, in epoch milliseconds. */
 export function latestHonest(now: number): number {
   return (now + MAX_SKEW_MS) * STAMPS_PER_MILLISECOND;

@@ -3,6 +3,7 @@ import { CacheError } from "../errors.ts";
 import type {
   BackendSetOptions,
   CacheBackend,
+  ClearOptions,
   OperationOptions,
   VersionedOutcome,
 } from "../types.ts";
@@ -71,7 +72,7 @@ export class BackendWriter {
   async eraseMatching(
     pattern: string | undefined,
     version: number,
-    options: OperationOptions,
+    options: ClearOptions,
   ): Promise<number> {
     const backend = this.#backend;
     if (backend.deleteUpTo === undefined || backend.keys === undefined) {
@@ -80,6 +81,7 @@ export class BackendWriter {
     let removed = 0;
     let batch: string[] = [];
     for await (const key of backend.keys(pattern, options)) {
+      if (options.keeps?.(key)) continue;
       batch.push(key);
       if (batch.length < ERASE_BATCH) continue;
       removed += await backend.deleteUpTo(batch, version, options);

@@ -1,5 +1,4 @@
 import { Announcer } from "../coordination/announcer.ts";
-import type { Intent } from "../coordination/intent.ts";
 import type { Invalidation, InvalidationBus } from "../coordination/invalidation_bus.ts";
 import { Recovery } from "../coordination/recovery.ts";
 import type { CacheEntry } from "../entry/entry.ts";
@@ -7,7 +6,9 @@ import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { CoordinationStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
+import type { WriteFormat } from "../entry/content.ts";
 import type { Background } from "./background.ts";
+import { ClearLog } from "./clear_log.ts";
 import type { CoordinationOptions } from "./coordination_options.ts";
 import { Deadlines } from "./deadline.ts";
 import type { Fences } from "./fences.ts";
@@ -38,6 +39,7 @@ export interface CoordinationParts {
   readonly random: () => number;
   readonly events: EventHub;
   readonly versions: VersionClock;
+  readonly format: WriteFormat;
   readonly fences: Fences;
   readonly tags: TagIndex;
   readonly background: Background;
@@ -54,6 +56,7 @@ export class Coordination {
   readonly #shared: Tier | undefined;
   readonly #bus: InvalidationBus | undefined;
   readonly #recovery: Recovery;
+  readonly #log: ClearLog | undefined;
   readonly #announcer: Announcer | undefined;
   readonly #receiver: InvalidationReceiver | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -64,9 +67,13 @@ export class Coordination {
     this.#parts = parts;
     this.#bus = bus;
     this.#shared = tiers[place];
+    if (bus !== undefined && this.#shared?.isVersioned) {
+      this.#log = new ClearLog({ ...parts, tier: this.#shared });
+    }
     this.#recovery = new Recovery({
       ...parts,
       shared: this.#shared,
+      notes: this.#log,
       announce: (invalidation) => this.#announcer?.tell(invalidation),
       period: options.recoveryPeriod,
       limits: { maxIntents: options.maxIntents, maxBytes: options.maxIntentBytes },
@@ -81,7 +88,6 @@ export class Coordination {
     this.#receiver = new InvalidationReceiver({
       ...parts,
       faster: place < 0 ? tiers : tiers.slice(0, place),
-      shared: this.#shared,
       recovery: this.#recovery,
       bus: bus.name,
       period: options.recoveryPeriod,
@@ -118,20 +124,25 @@ export class Coordination {
     this.#recovery.put({ kind, key, entry, version, announcement: left });
   }
 
-  /** A clear has ended in every tier. */
-  cleared(pattern: string | undefined, version: number): void {
-    const told: Invalidation = { kind: "clear", pattern, version };
+  /**
+   * A clear is about to begin. It is noted before it is made: who brings
+   * something at the same time looks for it afterwards.
+   *
+   * @returns whether that could be done; nothing where nobody has to know.
+   */
+  clearing(pattern: string | undefined, version: number): Promise<boolean> | undefined {
     this.#recovery.cleared(pattern, version);
+    return this.#log?.note(pattern, version);
+  }
+
+  /** A clear has ended in every tier. */
+  cleared(pattern: string | undefined, version: number, isNoted: boolean): void {
+    const told: Invalidation = { kind: "clear", pattern, version };
     const isShared = this.#shared === undefined || !this.#shared.missedClear(pattern);
     if (isShared) this.#announcer?.tell(told);
-    if (!this.#parts.tiers.some((tier) => tier.missedClear(pattern))) return;
-    const left: Intent = {
-      kind: "clear",
-      pattern,
-      version,
-      announcement: isShared ? undefined : told,
-    };
-    this.#recovery.put(left);
+    if (isNoted && !this.#parts.tiers.some((tier) => tier.missedClear(pattern))) return;
+    const announcement = isShared && isNoted ? undefined : told;
+    this.#recovery.put({ kind: "clear", pattern, version, isNoted, announcement });
   }
 
   /** Resolves when others have been told what they can be, and what was heard is done. */

@@ -1,4 +1,4 @@
-import { compileGlob } from "../glob.ts";
+import { testOf } from "../glob.ts";
 
 /** Keys remembered one by one; with more, all keys of the tier are distrusted. */
 const MAX_KEYS = 65_536;
@@ -81,9 +81,8 @@ export class Distrust {
 
   /** When a clear that failed was begun, of a pattern or of everything; `undefined` where none did. */
   orderOfClear(pattern: string | undefined): number | undefined {
-    return this.#failedClears.find((clear) =>
-      clear.pattern === pattern || clear.pattern === undefined
-    )?.order;
+    const own = this.#failedClears.find((clear) => clear.pattern === pattern);
+    return (own ?? this.#failedClears.find((clear) => clear.pattern === undefined))?.order;
   }
 
   #succeed(key: string, order: number): void {
@@ -106,8 +105,4 @@ export class Distrust {
   #failAll(): void {
     this.#failedClears = [{ pattern: undefined, matches: testOf(undefined), order: this.begin() }];
   }
-}
-
-function testOf(pattern: string | undefined): (key: string) => boolean {
-  return pattern === undefined ? () => true : compileGlob(pattern);
 }

@@ -2,7 +2,7 @@ import type { Invalidation, InvalidationListener } from "../coordination/invalid
 import type { Recovery } from "../coordination/recovery.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { CacheError } from "../errors.ts";
-import { compileGlob } from "../glob.ts";
+import { testOf } from "../glob.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Clock } from "../types.ts";
 import type { Background } from "./background.ts";
@@ -15,8 +15,6 @@ import type { Tier } from "./tier.ts";
 export interface InvalidationReceiverParts {
   /** The tiers that are this process's own. */
   readonly faster: readonly Tier[];
-  /** The first one that is not. */
-  readonly shared: Tier | undefined;
   readonly recovery: Recovery;
   readonly fences: Fences;
   readonly tags: TagIndex;
@@ -114,10 +112,10 @@ export class InvalidationReceiver implements InvalidationListener {
   }
 
   #key(key: string, version: number | undefined): void {
-    const { fences, recovery, shared, versions } = this.#parts;
+    const { fences, recovery, versions } = this.#parts;
     fences.invalidate(key);
     const upTo = version ?? versions.next();
-    if (version !== undefined && recovery.heard(key, version)) shared?.trust(key);
+    if (version !== undefined) recovery.heard(key, version);
     for (const drops of this.#drops) drops.add(key, upTo);
   }
 
@@ -129,7 +127,7 @@ export class InvalidationReceiver implements InvalidationListener {
 
   #clear(pattern: string | undefined): void {
     const { fences, tags, faster, background } = this.#parts;
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
+    const matches = testOf(pattern);
     fences.openClear(matches)();
     tags.cleared(matches);
     for (const tier of faster) background.run(tier.forget(pattern));

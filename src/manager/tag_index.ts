@@ -156,17 +156,25 @@ export class TagIndex {
     // A drop made here meanwhile, or one that no tier took, is newer than what was read.
     const known = this.#marks.get(tag);
     if (stored === undefined) {
-      return known && this.#remember(tag, { ...known, isStored: false });
+      // A clear of everything took it after its first entry had asked for it: others do not know it.
+      return known && await this.#put(tag, known.version, known.isInitial);
     }
-    return known !== undefined && known.version >= stored
-      ? this.#remember(tag, { ...known, isStored: known.version === stored })
-      : this.#remember(tag, { version: stored, isStored: true, isInitial: false });
+    if (known !== undefined && known.version > stored && !known.isInitial) {
+      // A clear took it, and a first mark has come in its place: all have to know the drop.
+      return await this.#put(tag, known.version, false);
+    }
+    return this.#remember(tag, {
+      version: stored,
+      isStored: true,
+      isInitial: known !== undefined && known.isInitial && known.version === stored,
+    });
   }
 
-  async #put(tag: string, version: number, isInitial: boolean): Promise<void> {
+  async #put(tag: string, version: number, isInitial: boolean): Promise<Mark> {
     const mark = this.#remember(tag, { version, isInitial, isStored: true });
     const dropped = isInitial ? undefined : tag;
     if (await this.#store?.write(markKey(tag), version, dropped) === false) mark.isStored = false;
+    return mark;
   }
 
   #remember(tag: string, known: Omit<Mark, "checkedAt">): Mark {

@@ -5,6 +5,8 @@ import type { TierStats } from "../observability/stats.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
 import type { BackendSetOptions, BackendStats, CacheBackend, VersionedOutcome } from "../types.ts";
 import { BackendWriter } from "./backend_writer.ts";
+import { isNoteOfClears } from "./clear_log.ts";
+import { isReserved } from "./scope.ts";
 import { admits, capped, type TierLimits } from "./tier_limits.ts";
 import type { Superseded } from "./tier_guard.ts";
 import { type TierContext, TierReads } from "./tier_reads.ts";
@@ -232,12 +234,12 @@ export class Tier extends TierReads implements RecoveryTier {
     return "done";
   }
 
-  /** As {@linkcode RecoveryTier.repairClear}. */
+  /** As {@linkcode RecoveryTier.repairClear}. First marks of tags stay: they could not be written again under a later delete. */
   async repairClear(pattern: string | undefined, version: number): Promise<boolean> {
     const order = this.guard.distrust.orderOfClear(pattern);
     const removed = await this.guard.clear(
       pattern,
-      (options) => this.#writer.eraseMatching(pattern, version, options),
+      ({ signal }) => this.#writer.eraseMatching(pattern, version, { signal, keeps: isReserved }),
       undefined,
       order,
     );
@@ -248,7 +250,7 @@ export class Tier extends TierReads implements RecoveryTier {
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
     const removed = await this.guard.clear(
       pattern,
-      (options) => this.backend.clear(pattern, options),
+      ({ signal }) => this.backend.clear(pattern, { signal, keeps: isNoteOfClears }),
       signal,
     );
     return typeof removed === "number" ? removed : 0;

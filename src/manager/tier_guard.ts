@@ -244,6 +244,7 @@ export class TierGuard {
     signal?: AbortSignal,
     order: number = this.distrust.begin(),
   ): Promise<number | "failed"> {
+    const { isInProcess, isVersioned } = this.#parts;
     if (this.isDown) {
       this.distrust.clearFailed(pattern, order);
       this.#parts.counters.skipped++;
@@ -253,10 +254,11 @@ export class TierGuard {
       return await this.#long.run("clear", (options) => {
         const clear = async (stragglers: ReadonlySet<string>): Promise<number> => {
           const removed = await start(options);
-          this.distrust.cleared(pattern, order, stragglers);
+          // A store that compares versions is not confused by what comes late.
+          this.distrust.cleared(pattern, order, isVersioned ? NO_KEYS : stragglers);
           return removed;
         };
-        if (this.#parts.isInProcess) return clear(NO_KEYS);
+        if (isInProcess) return clear(NO_KEYS);
         // One that never ends must not hold up later writes for ever.
         const bounded = (stragglers: ReadonlySet<string>): Promise<number> =>
           this.#long.run("clear", () => clear(stragglers));

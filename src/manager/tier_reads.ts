@@ -30,6 +30,18 @@ export interface TierContext {
   readonly versions: VersionClock;
 }
 
+/** What becomes of writes that did not come to a tier. */
+export interface TierRepairs {
+  /** Whether what was meant for a key waits to be brought there. */
+  has(key: string): boolean;
+  /** The latest version of all that has not come to every tier at once; 0 for none. */
+  readonly meantUpTo: number;
+  /** What a tier held of a key, up to a version, has been removed in place of what was given up. */
+  mended(key: string, version: number): void;
+  /** That has failed. */
+  mendLater(key: string, version: number): void;
+}
+
 /**
  * What a tier does to read. What goes wrong is counted, told as an event, and a
  * miss; so is a key whose write failed, until that is mended.
@@ -46,7 +58,7 @@ export class TierReads {
   protected readonly guard: TierGuard;
   protected readonly counters: TierCounters = new TierCounters();
   /** Knows which keys wait to be repaired; they are not mended by a read. */
-  repairs: { has(key: string): boolean } | undefined;
+  repairs: TierRepairs | undefined;
   readonly #versions: VersionClock;
   #mending = false;
 
@@ -84,6 +96,11 @@ export class TierReads {
     return this.guard.isDown;
   }
 
+  /** Whether the store keeps the newest version of each key, whatever comes late. */
+  get isVersioned(): boolean {
+    return this.backend.setNewest !== undefined;
+  }
+
   /** Calls back each time that the tier is up again. */
   onUp(callback: () => void): void {
     this.guard.onUp = callback;
@@ -108,9 +125,10 @@ export class TierReads {
     return order;
   }
 
-  /** Reads a key again, unless a later write of it has failed. */
-  trust(key: string, order: number = this.guard.distrust.begin()): void {
+  /** Reads a key again, unless a later write of it has failed. @returns what comes before all later writes. */
+  trust(key: string, order: number = this.guard.distrust.begin()): number {
     this.guard.distrust.succeeded([key], order);
+    return order;
   }
 
   /**
@@ -206,6 +224,23 @@ export class TierReads {
     return keys.map((key) => found.has(key) ? found.get(key) : this.#mend(key));
   }
 
+  /** Reads records of the library itself, uncounted, also where older ones may stand. @returns `undefined` where the tier fails. */
+  async readRecords(
+    keys: readonly string[],
+  ): Promise<readonly (CacheEntry | undefined)[] | undefined> {
+    const { backend, guard } = this;
+    return await guard.read<readonly (CacheEntry | undefined)[] | undefined>(
+      "read",
+      undefined,
+      async (options) =>
+        backend.getMany === undefined
+          ? await Promise.all(keys.map((key) => backend.get(key, options)))
+          : ofLength(backend, keys.length, await backend.getMany(keys, options), "entries"),
+      undefined,
+      undefined,
+    );
+  }
+
   /** Tells whether an entry is here. */
   async exists(key: string, signal?: AbortSignal): Promise<boolean> {
     if (this.guard.distrust.has(key)) return false;
@@ -287,17 +322,22 @@ export class TierReads {
     this.remove(key, () => this.guard.distrust.has(key)).finally(() => this.#mending = false);
   }
 
-  /** What others have written must not be lost for what this process could not write: recovery has what was meant. */
+  /** What others have written later than what was given up here stays: what waits is brought by recovery. */
   #mendShared(key: string, backend: CacheBackend): undefined {
-    if (this.repairs?.has(key)) return;
+    const { repairs } = this;
+    // A mark of a tag is written again by whoever knows it, and could not be under a later delete.
+    if (repairs?.has(key) || isReserved(key)) return;
     this.#mending = true;
-    const version = this.#versions.next();
+    const version = repairs?.meantUpTo || this.#versions.next();
     this.guard.write(
       "delete",
       [key],
       (options) => backend.deleteUpTo!([key], version, options),
       undefined,
-      () => this.guard.distrust.has(key) && !this.repairs?.has(key),
-    ).finally(() => this.#mending = false);
+      () => this.guard.distrust.has(key) && !repairs?.has(key),
+    ).then((outcome) => {
+      if (typeof outcome === "number") repairs?.mended(key, version);
+      else if (outcome === "failed") repairs?.mendLater(key, version);
+    }).finally(() => this.#mending = false);
   }
 }

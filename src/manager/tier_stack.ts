@@ -2,17 +2,17 @@ import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
-import { compileGlob } from "../glob.ts";
+import { testOf } from "../glob.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
 import { Background } from "./background.ts";
 import { Coordination, type EndedChange } from "./coordination.ts";
 import { dropOutdated } from "./drop_outdated.ts";
-import { Fences, type Ticket } from "./fences.ts";
+import { Fences } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
+import { Lookups } from "./lookups.ts";
 import { Preparation } from "./preparation.ts";
-import { promote } from "./promotion.ts";
 import type { StreamedMetadata } from "./stream_sink.ts";
 import { Streams } from "./streams.ts";
 import { Fills } from "../warming/fills.ts";
@@ -35,7 +35,6 @@ export class TierStack {
   readonly clock: Clock;
   readonly #events: EventHub;
   readonly #format: WriteFormat;
-  readonly #maxDecodedBytes: number;
   readonly #asksBackends: boolean;
   readonly #versions: VersionClock;
   readonly #background: Background;
@@ -51,6 +50,7 @@ export class TierStack {
   /** What moves streams. */
   readonly streams: Streams;
   readonly #preparation: Preparation;
+  readonly #lookups: Lookups;
   readonly #coordination: Coordination | undefined;
   readonly #counters: CacheCounters = { hits: 0, misses: 0, loads: 0, loadErrors: 0 };
 
@@ -60,7 +60,6 @@ export class TierStack {
     this.clock = clock;
     this.#events = events;
     this.#format = format;
-    this.#maxDecodedBytes = parts.maxDecodedBytes;
     this.#asksBackends = parts.asksBackends;
     this.#versions = parts.versions;
     this.#background = new Background((error) =>
@@ -92,6 +91,7 @@ export class TierStack {
     const isCoordinated = this.#hasByteTiers || parts.sharing.bus !== undefined;
     if (isCoordinated) this.#coordination = new Coordination(shared);
     this.instant = new InstantReads(shared);
+    this.#lookups = new Lookups({ ...shared, instant: this.instant });
     this.fills = new Fills(shared);
     this.streams = new Streams({
       ...shared,
@@ -109,69 +109,19 @@ export class TierStack {
     return this.#versions.next();
   }
 
-  /** Reads a value. Rejects only when the caller gives up. */
-  async get(key: string, signal?: AbortSignal): Promise<unknown> {
-    const ticket = this.fences.open(key);
-    let promotions: Promise<unknown> | undefined;
-    try {
-      const missed: Tier[] = [];
-      for (const tier of this.#tiers) {
-        const entry = await tier.get(key, signal);
-        if (entry !== undefined && !tier.isInProcess) this.#versions.observe(entry.version);
-        const value = entry && await this.#valueOf(entry, tier, ticket);
-        if (value !== undefined) {
-          promotions = promote(this.#events, entry!, tier, missed, ticket);
-          return this.#hit(key, tier, value);
-        }
-        if (missed.push(tier) === 1) this.instant.prefetcher?.missed([key]);
-      }
-      return this.#miss(key);
-    } finally {
-      if (promotions === undefined) ticket.close();
-      else this.#background.run(promotions.finally(() => ticket.close()));
-    }
+  /** As {@linkcode Lookups.get}. */
+  get(key: string, signal?: AbortSignal): Promise<unknown> {
+    return this.#lookups.get(key, signal);
   }
 
-  /** Reads many different keys, asking each tier once. @returns what was found. */
-  async getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
-    const found = new Map<string, unknown>();
-    let wanted = this.instant.getMany(keys, found);
-    if (wanted.length === 0) return found;
-    const tickets = new Map(wanted.map((key) => [key, this.fences.open(key)]));
-    const promotions: Promise<unknown>[] = [];
-    try {
-      const missed: Tier[] = [];
-      for (const tier of this.#tiers) {
-        if (wanted.length === 0) break;
-        const entries = await tier.getMany(wanted, signal);
-        for (const entry of entries) {
-          if (entry === undefined) continue;
-          if (!tier.isInProcess) this.#versions.observe(entry.version);
-          const ticket = tickets.get(entry.key)!;
-          const value = await this.#valueOf(entry, tier, ticket);
-          if (value === undefined) continue;
-          found.set(entry.key, this.#hit(entry.key, tier, value));
-          const promotion = promote(this.#events, entry, tier, missed, ticket);
-          if (promotion !== undefined) promotions.push(promotion);
-        }
-        wanted = wanted.filter((key) => !found.has(key));
-        if (missed.push(tier) === 1) this.instant.prefetcher?.missed(wanted);
-      }
-      for (const key of wanted) this.#miss(key);
-      return found;
-    } finally {
-      const close = (): void => tickets.forEach((ticket) => ticket.close());
-      if (promotions.length === 0) close();
-      else this.#background.run(Promise.all(promotions).finally(close));
-    }
+  /** As {@linkcode Lookups.getMany}. */
+  getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
+    return this.#lookups.getMany(keys, signal);
   }
 
-  /** Tells whether a tier holds a key. */
-  async exists(key: string, signal?: AbortSignal): Promise<boolean> {
-    for (const tier of this.#tiers) {
-      if (await tier.exists(key, signal)) return true;
-    }
-    return false;
+  /** As {@linkcode Lookups.exists}. */
+  exists(key: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#lookups.exists(key, signal);
   }
 
   /**
@@ -270,17 +220,19 @@ export class TierStack {
 
   /** Removes what matches from every tier. @returns the most that a tier had. */
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
-    const matches = pattern === undefined ? () => true : compileGlob(pattern);
+    const matches = testOf(pattern);
+    const version = this.#versions.next(SKEW_MS);
+    const noting = this.#coordination?.clearing(pattern, version);
+    const isNoted = noting === undefined || await noting;
     const end = this.fences.openClear(matches);
     this.#tags.cleared(matches);
-    const version = this.#versions.next(SKEW_MS);
     try {
       const removed = await Promise.all(this.#tiers.map((tier) => tier.clear(pattern, signal)));
       const most = Math.max(...removed);
       this.#events.emit("clear", { pattern, removed: most });
       return most;
     } finally {
-      this.#coordination?.cleared(pattern, version);
+      this.#coordination?.cleared(pattern, version, isNoted);
       end();
     }
   }
@@ -361,27 +313,5 @@ export class TierStack {
     if (await dropOutdated(this.#tiers, entry, outcomes)) return !outcomes.includes("failed");
     // A tier that declines should not hold it; one at least must.
     return !outcomes.includes("failed") && outcomes.includes("stored");
-  }
-
-  async #valueOf(entry: CacheEntry, tier: Tier, ticket: Ticket): Promise<unknown> {
-    try {
-      if (entry.tags.length > 0 && await this.#tags.isDropped(entry)) return undefined;
-      return entry.isLive ? entry.value() : await entry.value(this.#maxDecodedBytes);
-    } catch (error) {
-      this.#background.run(tier.discard(entry.key, error, () => ticket.isUndisturbed));
-      return undefined;
-    }
-  }
-
-  #hit(key: string, tier: Tier, value: unknown): unknown {
-    this.#counters.hits++;
-    this.instant.prefetcher?.hit(key);
-    if (this.#events.has("hit")) this.#events.emit("hit", { key, tier: tier.name });
-    return value;
-  }
-
-  #miss(key: string): undefined {
-    this.#counters.misses++;
-    if (this.#events.has("miss")) this.#events.emit("miss", { key });
   }
 }

@@ -73,5 +73,5 @@ export class FakeClock implements Clock {
 
 /** Lets every promise reaction that is queued, and those that they queue, run. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 60; turn++) await Promise.resolve();
 }

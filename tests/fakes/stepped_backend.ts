@@ -3,6 +3,7 @@ import { compileGlob } from "../../src/glob.ts";
 import type {
   BackendStats,
   CacheBackend,
+  ClearOptions,
   Clock,
   OperationOptions,
   VersionedOutcome,
@@ -138,9 +139,12 @@ export class SteppedBackend implements CacheBackend {
     return this.#step("exists", [key], options, () => this.read(key) !== undefined);
   }
 
-  clear(pattern = "*", options?: OperationOptions): Promise<number> {
+  clear(pattern = "*", options?: ClearOptions): Promise<number> {
     return this.#step("clear", [], options, () => {
-      const doomed = [...this.frames.keys()].filter(compileGlob(pattern));
+      const matches = compileGlob(pattern);
+      const doomed = [...this.frames.keys()].filter((key) =>
+        matches(key) && !options?.keeps?.(key)
+      );
       for (const key of doomed) this.frames.delete(key);
       return doomed.length;
     });

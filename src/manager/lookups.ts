@@ -1,0 +1,133 @@
+import type { CacheEntry } from "../entry/entry.ts";
+import type { VersionClock } from "../entry/version.ts";
+import type { EventHub } from "../observability/events.ts";
+import type { Background } from "./background.ts";
+import { type Fences, SharedTicket } from "./fences.ts";
+import type { CacheCounters, InstantReads } from "./instant_reads.ts";
+import { promote } from "./promotion.ts";
+import type { TagIndex } from "./tag_index.ts";
+import type { Tier } from "./tier.ts";
+
+/** What {@linkcode Lookups} shares with the stack whose tiers it reads. */
+export interface LookupsParts {
+  /** Fastest first. */
+  readonly tiers: readonly Tier[];
+  /** Keep late copies out. */
+  readonly fences: Fences;
+  /** Tell what was dropped. */
+  readonly tags: TagIndex;
+  /** Takes what happens. */
+  readonly events: EventHub;
+  /** Told of the versions read from tiers that may be shared. */
+  readonly versions: VersionClock;
+  /** Count hits and misses. */
+  readonly counters: CacheCounters;
+  /** Makes copies. */
+  readonly background: Background;
+  /** Read memory, and know who is told of what memory has not. */
+  readonly instant: InstantReads;
+  /** The most bytes that a compressed value may decode to. */
+  readonly maxDecodedBytes: number;
+}
+
+/** The reads that wait: they go down the tiers until one has the key, and promote it up. */
+export class Lookups {
+  readonly #parts: LookupsParts;
+
+  constructor(parts: LookupsParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads a value. Rejects only when the caller gives up. */
+  async get(key: string, signal?: AbortSignal): Promise<unknown> {
+    const { tiers, fences, instant, versions } = this.#parts;
+    const ticket = new SharedTicket(fences.open(key));
+    try {
+      const missed: Tier[] = [];
+      for (const tier of tiers) {
+        const entry = await tier.get(key, signal);
+        if (entry !== undefined && !tier.isInProcess) versions.observe(entry.version);
+        const value = entry && await this.#valueOf(entry, tier, ticket);
+        if (value !== undefined) {
+          this.#promote(entry!, tier, missed, ticket);
+          return this.#hit(key, tier, value);
+        }
+        if (missed.push(tier) === 1) instant.prefetcher?.missed([key]);
+      }
+      return this.#miss(key);
+    } finally {
+      ticket.leave();
+    }
+  }
+
+  /** Reads many different keys, asking each tier once. @returns what was found. */
+  async getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
+    const { tiers, fences, instant, versions } = this.#parts;
+    const found = new Map<string, unknown>();
+    let wanted = instant.getMany(keys, found);
+    if (wanted.length === 0) return found;
+    const tickets = new Map(wanted.map((key) => [key, new SharedTicket(fences.open(key))]));
+    try {
+      const missed: Tier[] = [];
+      for (const tier of tiers) {
+        if (wanted.length === 0) break;
+        const entries = await tier.getMany(wanted, signal);
+        for (const entry of entries) {
+          if (entry === undefined) continue;
+          if (!tier.isInProcess) versions.observe(entry.version);
+          const ticket = tickets.get(entry.key)!;
+          const value = await this.#valueOf(entry, tier, ticket);
+          if (value === undefined) continue;
+          found.set(entry.key, this.#hit(entry.key, tier, value));
+          this.#promote(entry, tier, missed, ticket);
+        }
+        wanted = wanted.filter((key) => !found.has(key));
+        if (missed.push(tier) === 1) instant.prefetcher?.missed(wanted);
+      }
+      for (const key of wanted) this.#miss(key);
+      return found;
+    } finally {
+      for (const ticket of tickets.values()) ticket.leave();
+    }
+  }
+
+  /** Tells whether a tier holds a key. */
+  async exists(key: string, signal?: AbortSignal): Promise<boolean> {
+    for (const tier of this.#parts.tiers) {
+      if (await tier.exists(key, signal)) return true;
+    }
+    return false;
+  }
+
+  async #valueOf(entry: CacheEntry, tier: Tier, ticket: SharedTicket): Promise<unknown> {
+    const { tags, maxDecodedBytes, background } = this.#parts;
+    try {
+      if (entry.tags.length > 0 && await tags.isDropped(entry)) return undefined;
+      return entry.isLive ? entry.value() : await entry.value(maxDecodedBytes);
+    } catch (error) {
+      const isCurrent = (): boolean => ticket.ticket.isUndisturbed;
+      background.run(ticket.during(tier.discard(entry.key, error, isCurrent)));
+      return undefined;
+    }
+  }
+
+  #promote(entry: CacheEntry, from: Tier, missed: readonly Tier[], ticket: SharedTicket): void {
+    const { events, background } = this.#parts;
+    const promotions = promote(events, entry, from, missed, ticket.ticket);
+    if (promotions !== undefined) background.run(ticket.during(promotions));
+  }
+
+  #hit(key: string, tier: Tier, value: unknown): unknown {
+    const { counters, instant, events } = this.#parts;
+    counters.hits++;
+    instant.prefetcher?.hit(key);
+    if (events.has("hit")) events.emit("hit", { key, tier: tier.name });
+    return value;
+  }
+
+  #miss(key: string): undefined {
+    const { counters, events } = this.#parts;
+    counters.misses++;
+    if (events.has("miss")) events.emit("miss", { key });
+  }
+}
