@@ -1,65 +1,71 @@
 import { Draws, Zipf } from "../load/random.ts";
-
-/** Requests of keys by number, numbers dense from 0. */
-export interface RequestStream {
-  readonly name: string;
-  /** What it is like. */
-  readonly about: string;
-  readonly keys: Uint32Array;
-  /** Numbers of entries that are worth a look. */
-  readonly sizes: readonly number[];
-}
+import type { RequestStream } from "./stream.ts";
 
 /** Distinct keys that streams are about, by which their sizes are chosen. */
 const KEYS = 10_000;
 
-/** Makes a stream of so many requests; the same each time. */
+/** Makes so many requests; the same each time. */
 type Generate = (requests: number, draws: Draws) => Iterable<number>;
 
-const GENERATORS: readonly (Omit<RequestStream, "keys"> & { readonly generate: Generate })[] = [
+interface Recipe {
+  readonly name: string;
+  readonly about: string;
+  readonly entries: readonly number[];
+  readonly generate: Generate;
+}
+
+const RECIPES: readonly Recipe[] = [
   {
     name: "zipf",
     about: `${KEYS} keys whose popularity falls by Zipf's law with exponent 0.9`,
-    sizes: [100, 500, 2500],
+    entries: [100, 500, 2500],
     generate: zipf,
   },
   {
     name: "loop",
     about: "2,000 keys one after another, again and again",
-    sizes: [500, 1500, 1900],
+    entries: [500, 1500, 1900],
     generate: (requests) => loop(requests, 2000),
   },
   {
     name: "scan",
     about: "400 hot keys, and between them scans of keys that never come again",
-    sizes: [200, 500, 1000],
+    entries: [200, 500, 1000],
     generate: scanOverHotSet,
   },
   {
     name: "shift",
-    about: "a working set of 1,000 keys by Zipf's law that moves on all the time",
-    sizes: [100, 400, 1200],
+    about: "a working set of 1,000 keys that moves on all the time",
+    entries: [100, 400, 1200],
     generate: shiftingSet,
   },
   {
     name: "burst",
-    about: "each key is asked for three times within some hundred requests, then never",
-    sizes: [50, 200, 800],
+    about: "each key three times within some hundred requests, then never again",
+    entries: [50, 200, 800],
     generate: bursts,
   },
   {
     name: "phases",
     about: "a loop, bursts and Zipf in turn, each for a while",
-    sizes: [200, 1000],
+    entries: [200, 1000],
     generate: phases,
+  },
+  {
+    name: "sequence",
+    about: "documents of 12 parts each, read from first to last; documents by Zipf's law",
+    entries: [500, 2000],
+    generate: sequences,
   },
 ];
 
 /** The streams that need no file. */
 export function generatedStreams(requests: number): RequestStream[] {
-  return GENERATORS.map(({ generate, ...stream }, at) => ({
-    ...stream,
-    keys: Uint32Array.from(generate(requests, new Draws(at + 1))),
+  return RECIPES.map(({ name, about, entries, generate }, at) => ({
+    name,
+    about,
+    requests: Uint32Array.from(generate(requests, new Draws(at + 1))),
+    sizes: entries.map((size) => ({ entries: size })),
   }));
 }
 
@@ -128,5 +134,14 @@ function* phases(requests: number, draws: Draws): Iterable<number> {
       }
       first += most + 1;
     } else yield* zipf(count, draws);
+  }
+}
+
+function* sequences(requests: number, draws: Draws): Iterable<number> {
+  const parts = 12;
+  const documents = new Zipf(KEYS / parts, 0.6);
+  for (let done = 0, document = 0; done < requests; done++) {
+    if (done % parts === 0) document = documents.draw(draws);
+    yield document * parts + done % parts;
   }
 }

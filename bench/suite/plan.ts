@@ -11,6 +11,7 @@ const PLAN: Readonly<Record<string, Planned>> = {
   embedding_storage: { quick: 2, full: 60 },
   filesystem: { quick: 2, full: 20 },
   frame: { quick: 1, full: 6 },
+  hit_ratio: { quick: 4, full: 100 },
   load: { quick: 3, full: 30 },
   memory_hit: { quick: 1, full: 9 },
   peer: { quick: 3, full: 22 },

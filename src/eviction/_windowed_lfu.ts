@@ -13,6 +13,12 @@ const PROTECTED_SHARE = 0.8;
 /** The most entries that one call moves from the window to the main area, when the window has become smaller. */
 const MAX_MOVES = 256;
 
+/**
+ * Weights that differ by no more than this factor count as equal: where uses
+ * are equal too, as in a loop, a few bytes must not make entries take turns.
+ */
+const SIMILAR = 1.25;
+
 /** Weights are kept in 32 bits; a heavier entry counts as this heavy. */
 const MAX_WEIGHT = 0xffff_ffff;
 
@@ -144,9 +150,13 @@ export class WindowedLfu {
   }
 
   #isWorthMore(candidate: number, victim: number): boolean {
-    const gain = this.#sketch.frequency(this.#hashes[candidate]!) * this.#weights[victim]!;
-    const loss = this.#sketch.frequency(this.#hashes[victim]!) * this.#weights[candidate]!;
-    return gain > loss;
+    const uses = this.#sketch.frequency(this.#hashes[candidate]!);
+    const usesOfVictim = this.#sketch.frequency(this.#hashes[victim]!);
+    const weight = this.#weights[candidate]!;
+    const weightOfVictim = this.#weights[victim]!;
+    return weight <= weightOfVictim * SIMILAR && weightOfVictim <= weight * SIMILAR
+      ? uses > usesOfVictim
+      : uses * weightOfVictim > usesOfVictim * weight;
   }
 
   /** Whether there is no more room in the window for another entry. */

@@ -58,7 +58,9 @@ class WindowedModel {
     const candidate = window[0];
     let victim = probation[0] ?? kept[0] ?? candidate;
     if (candidate !== undefined && victim !== undefined && victim !== candidate && isFull()) {
-      const worth = (item: Item) => this.#sketch.frequency(item.hash) / item.weight;
+      const ratio = candidate.weight / victim.weight;
+      const size = (item: Item) => ratio >= 0.8 && ratio <= 1.25 ? 1 : item.weight;
+      const worth = (item: Item) => this.#sketch.frequency(item.hash) / size(item);
       if (worth(candidate) > worth(victim)) probation.push(window.shift()!);
       else victim = candidate;
     }
