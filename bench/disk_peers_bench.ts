@@ -12,7 +12,7 @@
  *
  *   --quick        200 values, one round: shows only that it works
  *   --entries N    values (10,000)
- *   --rounds N     rounds (5)
+ *   --rounds N     rounds (3)
  *   --only TEXT    only peers whose name contains the text, and the floor; may be repeated
  *   --folder PATH  where the files are made, in a folder of their own (the system's for such)
  *   --json FILE    writes all figures to a file
@@ -47,7 +47,7 @@ const { values } = parseArgs({
 });
 
 const ENTRIES = Number(values.entries ?? (values.quick ? 200 : 10_000));
-const ROUNDS = Number(values.rounds ?? (values.quick ? 1 : 5));
+const ROUNDS = Number(values.rounds ?? (values.quick ? 1 : 3));
 const WARM_UP_ENTRIES = values.quick ? 20 : 200;
 const [FLOOR, , , OURS] = PEERS.map(({ name }) => name) as [string, string, string, string];
 

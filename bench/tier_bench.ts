@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 
 /** For all operations of one store with values of one size. */
-const SECONDS = scaled(0.03, 2);
+const SECONDS = scaled(0.03, 1.2);
 
 console.log("µs a call, one after another; calls a second where 64 are under way at once\n");
 for (const [tier, openKind] of TIER_KINDS) {

@@ -6,7 +6,7 @@ interface Planned {
 
 const PLAN: Readonly<Record<string, Planned>> = {
   codec: { quick: 2, full: 30 },
-  disk_peers: { quick: 5, full: 120 },
+  disk_peers: { quick: 5, full: 75 },
   embedding: { quick: 1, full: 5 },
   embedding_storage: { quick: 2, full: 60 },
   filesystem: { quick: 2, full: 20 },
@@ -18,7 +18,7 @@ const PLAN: Readonly<Record<string, Planned>> = {
   redis: { quick: 3, full: 20 },
   serializer: { quick: 3, full: 26 },
   stack: { quick: 4, full: 40 },
-  tier: { quick: 20, full: 200 },
+  tier: { quick: 20, full: 140 },
 };
 
 const UNKNOWN: Planned = { quick: 4, full: 45 };
