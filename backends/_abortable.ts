@@ -1,3 +1,10 @@
+import type { OperationOptions } from "../src/types.ts";
+
+/** The signal of an operation whose caller does not stop waiting by itself. */
+export function unguardedSignal(options: OperationOptions | undefined): AbortSignal | undefined {
+  return options?.isGuarded === true ? undefined : options?.signal;
+}
+
 /** Settles as the promise does, or rejects with the signal's reason as soon as that is aborted. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;

@@ -1,4 +1,5 @@
 import { CacheError } from "../src/errors.ts";
+import { unguardedSignal } from "./_abortable.ts";
 import type { Clock, OperationOptions } from "../src/types.ts";
 
 /** A server that hangs must not keep a program from its end; milliseconds. */
@@ -47,7 +48,7 @@ export class Running {
 
   /** Refuses what must not begin. */
   begin(options: OperationOptions | undefined): void {
-    options?.signal?.throwIfAborted();
+    unguardedSignal(options)?.throwIfAborted();
     if (this.#isClosed) {
       const backend = this.#backend;
       throw new CacheError("closed", `Cannot use backend ${backend}: it is closed`, { backend });

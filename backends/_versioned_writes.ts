@@ -1,6 +1,7 @@
 import type { CacheEntry } from "../src/entry/entry.ts";
 import { latestHonest } from "../src/entry/version.ts";
 import type { Clock, OperationOptions, StreamedEntry, VersionedOutcome } from "../src/types.ts";
+import { unguardedSignal } from "./_abortable.ts";
 import { batches } from "./_batches.ts";
 import { encodeMark, MARK_MS } from "./_delete_mark.ts";
 import type { FrameReader } from "./_frames.ts";
@@ -64,7 +65,7 @@ export class VersionedWrites<Call extends OperationOptions> {
     const outcomes: VersionedOutcome[] = [];
     for (const batch of batches(entries, batchSize)) {
       const frames = await Promise.all(batch.map((entry) => entry.encode()));
-      call.signal?.throwIfAborted();
+      unguardedSignal(call)?.throwIfAborted();
       const now = clock.now();
       const fit = batch.map(({ key }, at) => fits(key, frames[at]!.length));
       const records = batch.map((entry, at): VersionedRecord =>

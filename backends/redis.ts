@@ -39,6 +39,7 @@ import type {
   VersionedOutcome,
 } from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
+import { unguardedSignal } from "./_abortable.ts";
 import { batches } from "./_batches.ts";
 import { FrameReader } from "./_frames.ts";
 import type { ChunkedStreams } from "./_chunked_streams.ts";
@@ -146,9 +147,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   async get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined> {
     this.#running.enter(options);
     const stored = this.#names.entry(key);
-    const signal = options?.signal;
     try {
-      const answer = signal === undefined ? this.#store.read(stored) : undefined;
+      const answer = unguardedSignal(options) === undefined ? this.#store.read(stored) : undefined;
       if (answer === undefined) {
         const call = this.#call("read from", options, key);
         const read = await this.#store.send(stored, ["GET", stored], call);
@@ -178,7 +178,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       }
       const encoded = entry.encode();
       const frame = encoded instanceof Promise ? await encoded : encoded;
-      options?.signal?.throwIfAborted();
+      unguardedSignal(options)?.throwIfAborted();
       const { send, isStored } = writeOf(entry, frame, this.#settings, this.#context.clock.now());
       await this.#store.call(send, this.#call("write to", options, key));
       return isStored;
@@ -250,7 +250,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const outcomes: boolean[] = [];
       for (const batch of batches(entries, BATCH_KEYS)) {
         const frames = await Promise.all(batch.map((entry) => entry.encode()));
-        options?.signal?.throwIfAborted();
+        unguardedSignal(options)?.throwIfAborted();
         const now = this.#context.clock.now();
         const writes = batch.map((entry, at) =>
           writeOf(entry, frames[at] as Uint8Array, this.#settings, now)
@@ -358,7 +358,15 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   }
 
   #call(verb: string, options: OperationOptions | undefined, key?: string): CallOptions {
-    return { action: `Cannot ${verb} Redis`, key, signal: options?.signal };
+    return {
+      action: `Cannot ${verb} Redis`,
+      key,
+      isGuarded: options?.isGuarded,
+      // Not before somebody wants it: it may have to be made.
+      get signal() {
+        return options?.signal;
+      },
+    };
   }
 
   /** Removes stored keys in one round trip. @returns how many held a live entry. */

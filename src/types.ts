@@ -13,6 +13,12 @@ import type { FrameReadOptions, StoredFrame, StreamedEntry } from "./stream_type
 export interface OperationOptions {
   /** Ends the operation: it rejects with the signal's reason, before or during I/O. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether the caller stops waiting by itself when the signal is aborted. Then
+   * nothing is gained by rejecting early: the signal is for what can be called
+   * off, and need not even be looked at by what cannot, which saves its making.
+   */
+  readonly isGuarded?: boolean | undefined;
 }
 
 /** How an entry is stored: its signal, and its place among others where the store evicts. */

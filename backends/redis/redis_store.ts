@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { CacheError, isCacheError } from "../../src/errors.ts";
-import { abortable } from "../_abortable.ts";
+import { abortable, unguardedSignal } from "../_abortable.ts";
 import type { Argument, RedisConnection, Send } from "./connection.ts";
+import type { OperationOptions } from "../../src/types.ts";
 import { redisError } from "./redis_errors.ts";
 
 /** Where connections come from: a link that keeps one up, or a client of the caller's. */
@@ -17,13 +18,11 @@ export interface ConnectionSource {
 }
 
 /** What an operation is about. */
-export interface CallOptions {
+export interface CallOptions extends OperationOptions {
   /** Begins messages, as in `Cannot read from Redis`. */
   readonly action: string;
   /** The key, as its caller gave it. */
   readonly key?: string | undefined;
-  /** Ends it. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Keys that the server looks at in one turn of a scan. */
@@ -44,17 +43,18 @@ export class RedisStore {
     start: (connection: RedisConnection) => Promise<T>,
     options: CallOptions,
   ): Promise<T> {
-    const { signal } = options;
     const source = this.#source;
     try {
       let connection = source.connection();
       if (connection instanceof Promise) {
+        const { signal } = options;
         connection = await abortable(connection, signal);
+        // What waited for a connection is not sent for a caller who has gone.
         signal?.throwIfAborted();
       }
       const answer = start(connection);
       source.sent();
-      const reply = await (signal === undefined ? answer : abortable(answer, signal));
+      const reply = await abortable(answer, unguardedSignal(options));
       source.heard();
       return reply;
     } catch (error) {
@@ -120,7 +120,8 @@ export class RedisStore {
   }
 
   /** What failed, as a named error; the signal's reason as it is. */
-  failure(error: unknown, { action, key, signal }: CallOptions): unknown {
+  failure(error: unknown, options: CallOptions): unknown {
+    const { action, key, signal } = options;
     if (signal?.aborted === true && error === signal.reason) return error;
     const backend = this.#backend;
     const failure = redisError(error, { backend, action, key });

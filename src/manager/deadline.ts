@@ -6,6 +6,7 @@ const MAX_WAIT_MS = 2 ** 31 - 1;
 
 /** One operation under way; it is the options that the backend gets. */
 class GuardedOperation implements OperationOptions {
+  readonly isGuarded = true;
   readonly name: string;
   readonly dueAt: number;
   readonly giveUp: (operation: GuardedOperation, reason: unknown) => void;
