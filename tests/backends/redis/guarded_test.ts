@@ -25,7 +25,7 @@ it("what cannot be called off does not ask for the signal of a guarded operation
   // Until it is connected, the signal is for not to send what nobody waits for.
   await backend.exists("key");
   assert.deepEqual(await backend.setNewest([entryOf("key", 1)], GUARDED), ["stored"]);
-  assert.equal((await backend.get("key", GUARDED))?.value(), 1);
+  assert.equal(await (await backend.get("key", GUARDED))?.value(), 1);
   assert.equal((await backend.getMany(["key"], GUARDED)).length, 1);
   assert.equal(await backend.exists("key", GUARDED), true);
   assert.equal(await backend.deleteUpTo(["key"], Number.MAX_SAFE_INTEGER, GUARDED), 1);
