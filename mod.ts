@@ -104,6 +104,8 @@ export type {
   WarmReport,
   WarmSource,
 } from "./src/warming/warm_options.ts";
+export type { SnapshotOptions } from "./src/warming/snapshot_options.ts";
+export type { SnapshotStats } from "./src/warming/snapshots.ts";
 export type { PrefetchStats } from "./src/warming/prefetcher.ts";
 export type { CacheStats, CoordinationStats, TierStats } from "./src/observability/stats.ts";
 

@@ -6,6 +6,7 @@
 
 import type { BackendFactory, Codec, Serializer } from "./types.ts";
 import type { Crc32 } from "./entry/checksum.ts";
+import type { SnapshotFiles } from "./warming/snapshot_files.ts";
 
 /** Something built in that loads on first use. */
 export interface Builtin<T> {
@@ -75,6 +76,15 @@ export const BUILTIN_SERIALIZERS: Readonly<Record<string, NumberedBuiltin<Serial
     load: async () => (await import("./serializers/structured.ts")).structuredSerializer,
   },
 };
+
+/** The files of snapshots, `undefined` where the runtime has none. */
+export async function loadSnapshotFiles(): Promise<SnapshotFiles | undefined> {
+  try {
+    return (await import("../backends/_snapshot_files.ts")).nodeSnapshotFiles;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The runtime's own CRC-32, `undefined` where it has none. */
 export async function loadNativeCrc32(): Promise<Crc32 | undefined> {

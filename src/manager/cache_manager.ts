@@ -12,6 +12,8 @@ import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
 import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
 import { openPrefetcher } from "../warming/open_prefetcher.ts";
+import { openSnapshots, snapshotFilesFor } from "../warming/open_snapshots.ts";
+import type { Snapshots } from "../warming/snapshots.ts";
 import { type Sharing, sharingOf } from "./shared_tier.ts";
 import { Tier } from "./tier.ts";
 import { TierStack } from "./tier_stack.ts";
@@ -37,11 +39,18 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   readonly #core: CacheCore;
   readonly #events: EventHub;
   readonly #ending: AbortController;
+  readonly #snapshots: Snapshots | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(core: CacheCore, events: EventHub, ending: AbortController) {
+  private constructor(
+    core: CacheCore,
+    events: EventHub,
+    ending: AbortController,
+    snapshots: Snapshots | undefined,
+  ) {
     super(core, Scope.root);
     this.#ending = ending;
+    this.#snapshots = snapshots;
     this.#core = core;
     this.#events = events;
   }
@@ -58,6 +67,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   static async open(options: CacheManagerOptions): Promise<CacheManager> {
     const resolved = await resolveOptions(options);
     const events = new EventHub();
+    const files = await snapshotFilesFor(resolved.snapshot);
     const backends: CacheBackend[] = [];
     const opened: CacheBackend[] = [];
     let sharing: Sharing;
@@ -93,7 +103,12 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
       isClosed: false,
       closing: closing.signal,
     };
-    return new CacheManager(core, events, closing);
+    const snapshots = resolved.snapshot && await openSnapshots(resolved.snapshot, files!, core, {
+      events,
+      random,
+      isAlone: tiers.length === 1 && tiers[0]!.isInProcess && sharing.bus === undefined,
+    });
+    return new CacheManager(core, events, closing, snapshots);
   }
 
   /**
@@ -109,7 +124,23 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   /** What the cache and its tiers did and hold. */
   async getStats(): Promise<CacheStats> {
     assertOpen(this.#core, "read the statistics");
-    return await this.#core.stack.getStats();
+    const stats = await this.#core.stack.getStats();
+    return this.#snapshots ? { ...stats, snapshot: this.#snapshots.getStats() } : stats;
+  }
+
+  /**
+   * Makes a snapshot now, besides those of the timer and of {@linkcode CacheManager.close}.
+   *
+   * @throws {TypeError} when the cache was opened without `snapshot`.
+   * @throws {CacheError} `"unsupported-format"` when what lies in its place is no snapshot of this version; it stays as it is.
+   * @throws what the file system fails with; the last snapshot stays then.
+   */
+  async saveSnapshot(): Promise<void> {
+    assertOpen(this.#core, "save a snapshot");
+    if (this.#snapshots === undefined) {
+      throw new TypeError("Cannot save a snapshot: the cache was opened without 'snapshot'");
+    }
+    await this.#snapshots.save();
   }
 
   /** Resolves when everything acknowledged so far is durable. */
@@ -122,7 +153,12 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   close(): Promise<void> {
     this.#core.isClosed = true;
     this.#ending.abort(new CacheError("closed", "Cannot go on: cache is closed"));
-    return this.#closing ??= this.#core.stack.close().finally(() => this.#events.clear());
+    return this.#closing ??= this.#end().finally(() => this.#events.clear());
+  }
+
+  async #end(): Promise<void> {
+    await this.#snapshots?.close();
+    await this.#core.stack.close();
   }
 
   /** Closes at the end of an `await using` block. */

@@ -20,6 +20,11 @@ import {
   type ResolvedPrefetchOptions,
   resolvePrefetchOptions,
 } from "../warming/prefetch_options.ts";
+import {
+  type ResolvedSnapshotOptions,
+  resolveSnapshotOptions,
+  type SnapshotOptions,
+} from "../warming/snapshot_options.ts";
 import type { Duration } from "./cache.ts";
 import {
   type CoordinationConfig,
@@ -85,6 +90,8 @@ export interface CacheManagerOptions {
    * @default {false}
    */
   readonly prefetch?: boolean | PrefetchOptions | undefined;
+  /** Where the hot keys are kept, so that the next process starts warm. @default {nowhere} */
+  readonly snapshot?: SnapshotOptions | undefined;
   /** How processes that share a store agree, and tiers are brought what they missed. @default {as {@linkcode CoordinationConfig} says} */
   readonly coordination?: CoordinationConfig | undefined;
   /** The one source of time. @default {the system's clock} */
@@ -101,6 +108,7 @@ export interface ResolvedOptions {
   readonly maxDecodedBytes: number;
   readonly asksBackends: boolean;
   readonly prefetch: ResolvedPrefetchOptions | undefined;
+  readonly snapshot: ResolvedSnapshotOptions | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly coordination: CoordinationOptions;
@@ -148,6 +156,7 @@ const FIELDS = [
   "serializationFormat",
   "maxDecodedBytes",
   "prefetch",
+  "snapshot",
   "coordination",
   "clock",
   "random",
@@ -179,6 +188,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     maxDecodedBytes: reader.bytes("maxDecodedBytes") ?? DEFAULT_MAX_DECODED_BYTES,
     asksBackends: reader.boolean("enableStats") ?? true,
     prefetch: resolvePrefetchOptions(reader.raw("prefetch")),
+    snapshot: resolveSnapshotOptions(reader.raw("snapshot")),
     clock: clock ?? systemClock,
     random: reader.function<() => number>("random") ?? Math.random,
     coordination: readCoordination(SUBJECT, reader.raw("coordination")),

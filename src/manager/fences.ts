@@ -1,3 +1,5 @@
+import type { ChangeWatcher } from "../warming/changes.ts";
+
 /** A generation of one key, shared by all who hold a ticket for it. */
 interface Fence {
   tickets: number;
@@ -133,6 +135,8 @@ export class Fences {
   readonly #fences = new Map<string, Fence>();
   /** The clears that have not ended yet. */
   readonly #clears = new Set<(key: string) => boolean>();
+  /** Told of every write, delete and clear before it is made; `undefined` where nobody has to be. */
+  watcher: ChangeWatcher | undefined;
 
   /** Whether nobody is fetching, writing or clearing a key: what is read at once may be copied at once. */
   isQuiet(key: string): boolean {
@@ -157,6 +161,7 @@ export class Fences {
    * of it can be read before.
    */
   openStream(key: string): WriteTicket {
+    this.watcher?.changed(key);
     const fence = this.#fence(key);
     return new WriteTicket(fence, () => this.#release(key, fence));
   }
@@ -176,6 +181,7 @@ export class Fences {
     for (const [key, fence] of this.#fences) {
       if (matches(key)) fence.handed = ++fence.generation;
     }
+    this.watcher?.cleared(matches);
     // Two clears may have the same test.
     const clear = (key: string): boolean => matches(key);
     this.#clears.add(clear);

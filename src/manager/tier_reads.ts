@@ -260,9 +260,9 @@ export class TierReads {
   }
 
   /** Lists the keys that match a glob, without records of the library itself: only where it {@linkcode TierReads.listsKeys}. Fails as the backend does. */
-  async *keys(pattern: string | undefined, signal: AbortSignal): AsyncGenerator<string> {
+  async *keys(pattern: string | undefined, signal?: AbortSignal): AsyncGenerator<string> {
     for await (const key of this.backend.keys!(pattern, { signal })) {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       if (!isReserved(key)) yield key;
     }
   }

@@ -239,6 +239,7 @@ export class TierStack {
 
   /** Drops every entry of a tag that is as old as this call. */
   async deleteByTag(tag: string): Promise<void> {
+    this.fences.watcher?.tagDropped(tag);
     await this.#tags.drop(tag, this.#versions.next(SKEW_MS));
   }
 

@@ -81,6 +81,21 @@ export interface CacheEvents {
   };
   /** Entries left a tier to keep it within its limit. */
   readonly evict: { readonly tier: string; readonly count: number };
+  /** A snapshot was made, or brought back as far as it could be; `keys` are those that it has, or that are in memory now. */
+  readonly snapshot: {
+    readonly operation: "save" | "restore";
+    readonly path: string;
+    readonly keys: number;
+  };
+  /**
+   * A snapshot could not be made, and the last one stays; or the file holds
+   * none that can be brought back as a whole. One of another version stays as it is.
+   */
+  readonly snapshotError: {
+    readonly operation: "save" | "restore";
+    readonly path: string;
+    readonly error: unknown;
+  };
   /** A listener threw; told only to listeners of this event. */
   readonly listenerError: { readonly event: string; readonly error: unknown };
 }
@@ -108,6 +123,8 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   busError: true,
   corrupt: true,
   evict: true,
+  snapshot: true,
+  snapshotError: true,
   listenerError: true,
 };
 

@@ -1,4 +1,5 @@
 import type { BackendStats } from "../types.ts";
+import type { SnapshotStats } from "../warming/snapshots.ts";
 import type { PrefetchStats } from "../warming/prefetcher.ts";
 
 /** What one tier did since the cache was opened, and what it holds. */
@@ -73,6 +74,8 @@ export interface CacheStats {
   readonly tiers: readonly TierStats[];
   /** What was fetched ahead; absent where that is off. */
   readonly prefetch?: PrefetchStats;
+  /** What was done with snapshots; absent where they are off. */
+  readonly snapshot?: SnapshotStats;
 }
 
 /** The counts of a tier, in the making. */

@@ -61,11 +61,35 @@ export class Fills {
     return this.#parts.tiers;
   }
 
-  /** Whether the fastest tier has a key, as far as is known at once. */
-  holds(key: string): boolean {
+  /** What the fastest tier has of a key, as far as is known at once. */
+  peek(key: string): CacheEntry | undefined {
     const { tiers, tags } = this.#parts;
     const entry = tiers[0]!.peek(key);
-    return entry !== undefined && !(entry.tags.length > 0 && tags.isDroppedAsKnown(entry));
+    if (entry === undefined || entry.tags.length === 0) return entry;
+    return tags.isDroppedAsKnown(entry) ? undefined : entry;
+  }
+
+  /** Whether the fastest tier has a key, as far as is known at once. */
+  holds(key: string): boolean {
+    return this.peek(key) !== undefined;
+  }
+
+  /**
+   * Puts an entry of an earlier process into the fastest tier: only where that
+   * is the only one, and nobody uses the cache yet.
+   *
+   * @returns whether it is there now; not when it cannot be decoded.
+   */
+  async admit(entry: CacheEntry): Promise<boolean> {
+    const { tiers: [memory], tags, versions, maxDecodedBytes } = this.#parts;
+    try {
+      await entry.value(maxDecodedBytes);
+    } catch {
+      return false;
+    }
+    versions.observe(entry.version);
+    await tags.prepare(entry);
+    return await memory!.promote(entry, () => true) === "stored";
   }
 
   /** Fills in different keys, asking each tier once. Rejects only with the signal's reason. */
@@ -106,8 +130,10 @@ export class Fills {
     const tickets = new Map(keys.map((key) => [key, this.#parts.fences.open(key)]));
     const found = new Map<string, CacheEntry>();
     try {
-      const inMemory = keys.filter((key) => this.holds(key));
-      for (const key of inMemory) found.set(key, this.#parts.tiers[0]!.peek(key)!);
+      for (const key of keys) {
+        const entry = this.peek(key);
+        if (entry !== undefined) found.set(key, entry);
+      }
       const others = keys.filter((key) => !found.has(key));
       await this.#find(others, tickets, signal, (entry) => void found.set(entry.key, entry));
       return found;

@@ -1,6 +1,6 @@
 import { PrefetchTrial } from "./prefetch_trial.ts";
 import type { FillOutcome } from "./fills.ts";
-import { SuccessorTable, Trail } from "./successor_table.ts";
+import { SuccessorTable, type TableRow, Trail } from "./successor_table.ts";
 
 /** A key must have followed so often before it is guessed. */
 const MIN_SUPPORT = 2;
@@ -145,6 +145,16 @@ export class Prefetcher {
     this.#closing.abort();
     this.#queue.clear();
     await this.idle();
+  }
+
+  /** What it has learned, as {@linkcode Prefetcher.restore} takes it. */
+  rows(): Iterable<TableRow> {
+    return this.#table.rows();
+  }
+
+  /** Takes in what an earlier process has learned. */
+  restore(rows: readonly TableRow[]): void {
+    this.#table.restore(rows);
   }
 
   /** What was done so far. */

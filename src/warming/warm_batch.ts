@@ -26,6 +26,8 @@ export interface WarmBatchParts<I extends WarmItem> {
   readonly storage: LoadStorage;
   /** Keys that the loader may be asked for. */
   readonly maxLoads: number;
+  /** Their place among the entries of a tier. @default on probation: nobody has asked for them */
+  readonly placement?: Placement | undefined;
 }
 
 /** What has become of the keys of one batch. */
@@ -37,18 +39,19 @@ export interface WarmBatchOutcome {
   readonly failure: { readonly reason: unknown } | undefined;
 }
 
-/** Nobody has asked for what is warmed. */
 const ON_PROBATION: Placement = { probation: true };
 
 /** Brings keys into the fastest tier: from slower ones, from the source itself, from the loader. */
 export class WarmBatch<I extends WarmItem> {
   readonly #parts: WarmBatchParts<I>;
   readonly #fills: Fills;
+  readonly #placement: Placement;
   #loadsLeft: number;
 
   constructor(parts: WarmBatchParts<I>) {
     this.#parts = parts;
     this.#fills = parts.stack.fills;
+    this.#placement = parts.placement ?? ON_PROBATION;
     this.#loadsLeft = parts.maxLoads;
   }
 
@@ -71,6 +74,7 @@ export class WarmBatch<I extends WarmItem> {
     try {
       const outcome = await this.#fills.fill([...wanted.keys()], {
         signal,
+        placement: this.#placement,
         takes: (tier) => rooms.of(tier) > 0,
       });
       tally.alreadyThere += outcome.held.length;
@@ -110,7 +114,7 @@ export class WarmBatch<I extends WarmItem> {
         const { stored } = await stack.set(
           { key, ...value, version: stack.stamp() },
           signal,
-          ON_PROBATION,
+          this.#placement,
         );
         tally[stored ? "warmed" : "declined"]++;
       } catch (error) {
@@ -139,7 +143,7 @@ export class WarmBatch<I extends WarmItem> {
             signal: context.signal,
             items: missing.map((given) => items.get(given)!),
           }),
-        { ...storage, placement: ON_PROBATION },
+        { ...storage, placement: this.#placement },
         signal,
       );
       for (const { stored } of asked) {
