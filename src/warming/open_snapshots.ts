@@ -78,7 +78,6 @@ async function warmKeys(
   return await warmer.run();
 }
 
-// deno-lint-ignore require-await -- a warmer takes its keys as they come
 async function* wanted(keys: readonly string[]): AsyncGenerator<WantedKey<string>> {
   for (const key of keys) yield { item: key, given: key, stored: key };
 }
