@@ -40,6 +40,7 @@ export type {
   LoadContext,
   Loader,
   LoadManyContext,
+  LoadOptions,
   ManyLoader,
   ReadOptions,
   SetEntry,

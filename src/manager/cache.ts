@@ -23,6 +23,31 @@ export interface SetOptions extends OperationOptions {
   readonly tags?: readonly string[] | undefined;
 }
 
+/** Options of {@linkcode Cache.getOrSet}. */
+export interface LoadOptions extends SetOptions {
+  /**
+   * How long past its TTL a value may still be given while it is loaded again,
+   * or when its loader fails. Only `getOrSet` with this option gives it; it is
+   * a miss to every other read. To be given at each call for the key.
+   *
+   * @default {0}
+   */
+  readonly staleFor?: Duration | undefined;
+  /** How long a loader is waited for before a stale value is given; it goes on. Below `hardTimeout`. @default {0} */
+  readonly softTimeout?: Duration | undefined;
+  /** How long a value is waited for at all; then the call rejects with a {@linkcode CacheError} `"timeout"`. @default {Infinity} */
+  readonly hardTimeout?: Duration | undefined;
+  /**
+   * The share of its TTL, between 0 and 1, after which a value is loaded again
+   * in the background while it is fresh still.
+   *
+   * @default never
+   */
+  readonly refreshAhead?: number | undefined;
+  /** How long a `null` that a loader gives is cached: for "there is none". @default {ttl} */
+  readonly negativeTtl?: Duration | undefined;
+}
+
 /** Options of {@linkcode Cache.setStream}. */
 export interface SetStreamOptions extends SetOptions {
   /**
@@ -132,10 +157,29 @@ export interface Cache {
    * one loader runs at a time; when it fails its caller gets the error, and
    * the next in line tries with a loader of its own.
    *
-   * @param loader makes the value.
+   * Where the processes of a cluster share a lock service (see
+   * {@linkcode CoordinationConfig.locks}), that goes for all of them.
+   *
+   * @param loader makes the value. It must not wait for its own key: where it
+   * asks for it at once the call fails, later on it ends with `hardTimeout`.
    * @returns the value, cached or loaded.
+   * @throws {CacheError} `"timeout"` when there is none within `hardTimeout`.
+   *
+   * @example Stale values while they are loaded again
+   * ```ts
+   * import { CacheManager } from "@strata/cache";
+   *
+   * await using cache = await CacheManager.open({ backends: [{ type: "memory", maxSizeMb: 8 }] });
+   * const rate = await cache.getOrSet("rate", () => 1.08, {
+   *   ttl: "1m",
+   *   staleFor: "1h",
+   *   softTimeout: "200ms",
+   *   hardTimeout: "5s",
+   * });
+   * console.assert(rate === 1.08);
+   * ```
    */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: SetOptions): Promise<T>;
+  getOrSet<T>(key: string, loader: Loader<T>, options?: LoadOptions): Promise<T>;
 
   /**
    * Reads many values, and loads and stores the missing ones in one call. A key

@@ -1,5 +1,6 @@
 import { Announcer } from "../coordination/announcer.ts";
 import type { Invalidation, InvalidationBus } from "../coordination/invalidation_bus.ts";
+import { LoadLocks } from "../coordination/load_locks.ts";
 import { Recovery } from "../coordination/recovery.ts";
 import type { CacheEntry } from "../entry/entry.ts";
 import type { VersionClock } from "../entry/version.ts";
@@ -56,6 +57,8 @@ export class Coordination {
   readonly #shared: Tier | undefined;
   readonly #bus: InvalidationBus | undefined;
   readonly #recovery: Recovery;
+  /** What lets one process load a key; `undefined` where each loads for itself. */
+  readonly loadLocks: LoadLocks | undefined;
   readonly #log: ClearLog | undefined;
   readonly #announcer: Announcer | undefined;
   readonly #receiver: InvalidationReceiver | undefined;
@@ -63,7 +66,10 @@ export class Coordination {
 
   constructor(parts: CoordinationParts) {
     const { tiers, sharing, coordination: options, events, clock } = parts;
-    const { bus, place } = sharing;
+    const { bus, place, locks: provider } = sharing;
+    if (provider !== undefined) {
+      this.loadLocks = new LoadLocks({ ...parts, provider, lease: options.lockLease });
+    }
     this.#parts = parts;
     this.#bus = bus;
     this.#shared = tiers[place];
@@ -92,6 +98,7 @@ export class Coordination {
       bus: bus.name,
       period: options.recoveryPeriod,
       whenMissed: options.whenMissed,
+      onChanged: (key) => this.loadLocks?.changed(key),
       onConnected: () => this.#announcer?.retry(),
     });
     this.#unsubscribe = bus.subscribe(this.#receiver);

@@ -28,6 +28,8 @@ export interface InvalidationReceiverParts {
   /** The period of recovery, in milliseconds. */
   readonly period: number;
   readonly whenMissed: "drop" | "keep";
+  /** Told of each key that others have changed, when that is done here too. */
+  readonly onChanged: (key: string) => void;
   /** Messages travel again. */
   readonly onConnected: () => void;
 }
@@ -112,11 +114,12 @@ export class InvalidationReceiver implements InvalidationListener {
   }
 
   #key(key: string, version: number | undefined): void {
-    const { fences, recovery, versions } = this.#parts;
+    const { fences, recovery, versions, onChanged } = this.#parts;
     fences.invalidate(key);
     const upTo = version ?? versions.next();
     if (version !== undefined) recovery.heard(key, version);
     for (const drops of this.#drops) drops.add(key, upTo);
+    onChanged(key);
   }
 
   #flush(): void {

@@ -1,9 +1,13 @@
+import { show } from "../config.ts";
 import { CacheError } from "../errors.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
 import { BatchLoad } from "./batch_load.ts";
 import type { Loader, ManyLoader } from "./cache.ts";
+import { freshTag } from "./freshness.ts";
+import type { LoadPolicy } from "./load_policy.ts";
 import { WAIT } from "./instant_reads.ts";
 import type { Ticket } from "./fences.ts";
+import { PatientLoads } from "./patient_loads.ts";
 import { type Lead, SingleFlight } from "./single_flight.ts";
 import type { TierStack } from "./tier_stack.ts";
 
@@ -15,6 +19,8 @@ export interface LoadStorage {
   readonly tags: readonly string[];
   /** Its place among a tier's entries. */
   readonly placement?: Placement | undefined;
+  /** How long a loader is waited for. */
+  readonly policy?: LoadPolicy | undefined;
 }
 
 /** A key by both its names. */
@@ -37,9 +43,13 @@ interface Origin {
 export class Loads {
   readonly #stack: TierStack;
   readonly #flights = new SingleFlight<unknown>();
+  readonly #patient: PatientLoads;
+  /** The key whose loader is being called at this moment. */
+  #calling: string | undefined;
 
   constructor(stack: TierStack) {
     this.#stack = stack;
+    this.#patient = new PatientLoads(stack);
   }
 
   /** Reads one key, or loads and stores it. */
@@ -49,21 +59,43 @@ export class Loads {
     storage: LoadStorage,
     signal?: AbortSignal,
   ): Promise<unknown> {
+    const { policy, ttl } = storage;
+    if (policy === undefined) return await this.#getOrSet(key, loader, storage, false, signal);
+    const load = (until: AbortSignal | undefined, isAhead: boolean): Promise<unknown> =>
+      this.#getOrSet(key, loader, storage, isAhead, until);
+    return await this.#patient.get({ key, policy, ttl, signal, load });
+  }
+
+  /** @param isAhead whether what is there is to be replaced although it is fresh. */
+  async #getOrSet<T>(
+    key: NamedKey,
+    loader: Loader<T>,
+    storage: LoadStorage,
+    isAhead: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     const { stored, given } = key;
+    if (this.#calling === stored) {
+      throw new TypeError(`Cannot load ${show(given)}: its own loader asks for it`);
+    }
     if (this.#flights.isOutdated(stored)) {
       // Its end is waited for only by those who have to load.
       const cached = await this.#stack.get(stored, signal);
       if (cached !== undefined) return cached;
     }
     const lead = this.#lead(key, storage, async (origin, abandoned) => {
-      const cached = await this.#stack.get(stored, abandoned);
+      const look = async (): Promise<unknown> =>
+        isAhead ? undefined : await this.#stack.get(stored, abandoned);
+      const cached = await look();
       if (cached !== undefined) return cached;
-      const loaded = await this.#load(
-        [origin],
-        async () => [await loader({ signal: abandoned, key: given })],
-        storage,
-      );
-      return loaded.get(stored);
+      const call = (): T | Promise<T> =>
+        this.#call(stored, () => loader({ signal: abandoned, key: given }));
+      const load = async (): Promise<unknown> =>
+        (await this.#load([origin], async () => [await call()], storage)).get(stored);
+      const { loadLocks } = this.#stack;
+      return loadLocks === undefined
+        ? await load()
+        : await loadLocks.run({ key: stored, look, load, isAhead, signal: abandoned });
     });
     return await this.#flights.run(stored, lead, signal);
   }
@@ -113,6 +145,17 @@ export class Loads {
       values.set(stored, await this.#flights.run(stored, lead, signal));
     }));
     return values;
+  }
+
+  /** Calls a loader, and knows what it asks for before it waits for anything. */
+  #call<T>(stored: string, loader: () => T | Promise<T>): T | Promise<T> {
+    const before = this.#calling;
+    this.#calling = stored;
+    try {
+      return loader();
+    } finally {
+      this.#calling = before;
+    }
   }
 
   /** What the caller of a key does when it leads: keeps a ticket as long as the load is under way. */
@@ -169,7 +212,7 @@ export class Loads {
   async #load(
     origins: readonly Origin[],
     load: () => readonly unknown[] | Promise<readonly unknown[]>,
-    { ttl, tags, placement }: LoadStorage,
+    { ttl, tags, placement, policy }: LoadStorage,
   ): Promise<Map<string, unknown>> {
     const version = this.#stack.stamp();
     for (const origin of origins) {
@@ -182,13 +225,11 @@ export class Loads {
     const storable = origins.filter(({ key, ticket }) =>
       ticket.isValid && values.get(key.stored) !== undefined
     );
-    const writes = storable.map(({ key: { stored } }) => ({
-      key: stored,
-      value: values.get(stored),
-      ttl,
-      tags,
-      version,
-    }));
+    const now = this.#stack.clock.now();
+    const writes = storable.map(({ key: { stored } }) => {
+      const value = values.get(stored);
+      return { key: stored, value, version, ...lifeOf(value, { ttl, tags, policy }, now) };
+    });
     const storing = this.#stack.setMany(writes, undefined, placement);
     // The write of its own value does not make a load outdated.
     for (const { ticket } of storable) ticket.renew();
@@ -218,4 +259,15 @@ export class Loads {
       throw reason;
     }
   }
+}
+
+/** How long a value that was loaded is to live: past its time where it may be served stale, and by itself where there is none. */
+function lifeOf(
+  value: unknown,
+  { ttl, tags, policy }: LoadStorage,
+  now: number,
+): Pick<LoadStorage, "ttl" | "tags"> {
+  if (value === null && policy?.negativeTtl !== undefined) return { ttl: policy.negativeTtl, tags };
+  if (policy === undefined || policy.staleFor === 0 || ttl === Infinity) return { ttl, tags };
+  return { ttl: ttl + policy.staleFor, tags: [...tags, freshTag(now + ttl)] };
 }

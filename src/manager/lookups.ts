@@ -30,6 +30,14 @@ export interface LookupsParts {
   readonly maxDecodedBytes: number;
 }
 
+/** What a read has seen besides a fresh value. */
+export interface Aside {
+  /** A value that is fresh no more and may be served stale, from the first tier that has one. */
+  stale: unknown;
+  /** When the value that was found was set, epoch milliseconds. */
+  createdAt: number;
+}
+
 /** The reads that wait: they go down the tiers until one has the key, and promote it up. */
 export class Lookups {
   readonly #parts: LookupsParts;
@@ -39,7 +47,7 @@ export class Lookups {
   }
 
   /** Reads a value. Rejects only when the caller gives up. */
-  async get(key: string, signal?: AbortSignal): Promise<unknown> {
+  async get(key: string, signal?: AbortSignal, aside?: Aside): Promise<unknown> {
     const { tiers, fences, instant, versions } = this.#parts;
     const ticket = new SharedTicket(fences.open(key));
     try {
@@ -47,8 +55,9 @@ export class Lookups {
       for (const tier of tiers) {
         const entry = await tier.get(key, signal);
         if (entry !== undefined && !tier.isInProcess) versions.observe(entry.version);
-        const value = entry && await this.#valueOf(entry, tier, ticket);
+        const value = entry && await this.#valueOf(entry, tier, ticket, aside);
         if (value !== undefined) {
+          if (aside !== undefined) aside.createdAt = entry!.createdAt;
           this.#promote(entry!, tier, missed, ticket);
           return this.#hit(key, tier, value);
         }
@@ -99,10 +108,22 @@ export class Lookups {
     return false;
   }
 
-  async #valueOf(entry: CacheEntry, tier: Tier, ticket: SharedTicket): Promise<unknown> {
+  async #valueOf(
+    entry: CacheEntry,
+    tier: Tier,
+    ticket: SharedTicket,
+    aside?: Aside,
+  ): Promise<unknown> {
     const { tags, maxDecodedBytes, background } = this.#parts;
     try {
-      if (entry.tags.length > 0 && await tags.isDropped(entry)) return undefined;
+      if (entry.tags.length > 0 && await tags.isDropped(entry)) {
+        if (
+          aside !== undefined && aside.stale === undefined && !await tags.isDropped(entry, true)
+        ) {
+          aside.stale = await entry.value(maxDecodedBytes);
+        }
+        return undefined;
+      }
       return entry.isLive ? entry.value() : await entry.value(maxDecodedBytes);
     } catch (error) {
       const isCurrent = (): boolean => ticket.ticket.isUndisturbed;

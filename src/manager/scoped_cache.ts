@@ -5,6 +5,7 @@ import type {
   Cache,
   GetStreamOptions,
   Loader,
+  LoadOptions,
   ManyLoader,
   ReadOptions,
   SetEntry,
@@ -14,6 +15,7 @@ import type {
 import { warm } from "../warming/warm.ts";
 import type { WarmItem, WarmOptions, WarmReport, WarmSource } from "../warming/warm_options.ts";
 import { WAIT } from "./instant_reads.ts";
+import { readLoadPolicy } from "./load_policy.ts";
 import type { Loads, LoadStorage, NamedKey } from "./loads.ts";
 import type { Scope } from "./scope.ts";
 import { checkCount, checkStream, rangeOf } from "./stream_options.ts";
@@ -133,7 +135,7 @@ export class ScopedCache implements Cache {
   }
 
   /** See {@linkcode Cache.getOrSet}. */
-  getOrSet<T>(key: string, loader: Loader<T>, options?: SetOptions): Promise<T> {
+  getOrSet<T>(key: string, loader: Loader<T>, options?: LoadOptions): Promise<T> {
     if (options === undefined && typeof key === "string") {
       const value = this.#core.stack.instant.get(this.#scope.key(key));
       if (value !== WAIT) return Promise.resolve(value) as Promise<T>;
@@ -241,13 +243,17 @@ export class ScopedCache implements Cache {
     return await this.#core.stack.get(stored, signal);
   }
 
-  async #load<T>(key: string, loader: Loader<T>, options: SetOptions): Promise<unknown> {
+  async #load<T>(key: string, loader: Loader<T>, options: LoadOptions): Promise<unknown> {
     const stored = this.#key("load", key);
-    const storage = this.#storage("load", options);
+    const placed = this.#storage("load", options);
+    const policy = readLoadPolicy(options);
+    const storage = { ...placed, policy };
     assertLoader(loader);
     options.signal?.throwIfAborted();
-    const value = this.#core.stack.instant.get(stored);
-    if (value !== WAIT) return value;
+    if (policy === undefined || policy.refreshAhead === Infinity) {
+      const value = this.#core.stack.instant.get(stored);
+      if (value !== WAIT) return value;
+    }
     return await this.#core.loads.getOrSet(
       { given: key, stored },
       loader,
@@ -265,7 +271,15 @@ export class ScopedCache implements Cache {
     };
   }
 
-  #storage(action: string, { ttl, tags }: SetOptions): LoadStorage {
+  #storage(action: string, options: SetOptions): LoadStorage {
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(
+        `Cannot ${action}: options must be an object such as { ttl: 3600 }: current value is ${
+          show(options)
+        }`,
+      );
+    }
+    const { ttl, tags } = options;
     return {
       ttl: ttl === undefined
         ? this.#core.defaultTtl

@@ -1,4 +1,5 @@
 import type { InvalidationBus, InvalidationBusSource } from "../coordination/invalidation_bus.ts";
+import type { LockProvider, LockProviderSource } from "../coordination/lock_provider.ts";
 import type { CacheBackend } from "../types.ts";
 import type { CoordinationOptions } from "./coordination_options.ts";
 
@@ -10,6 +11,8 @@ export interface Sharing {
   readonly bus: InvalidationBus | undefined;
   /** Whether the bus was made here, and is to be closed here. */
   readonly ownsBus: boolean;
+  /** Hands out locks. */
+  readonly locks: LockProvider | undefined;
 }
 
 /**
@@ -19,7 +22,7 @@ export interface Sharing {
  */
 export function sharingOf(
   backends: readonly CacheBackend[],
-  { bus, sharedTier }: CoordinationOptions,
+  { bus, sharedTier, locks }: CoordinationOptions,
 ): Sharing {
   const source = backends.findIndex(makesBus);
   const isAuto = bus === "auto" && source >= 0;
@@ -41,7 +44,16 @@ export function sharingOf(
       ? undefined
       : bus,
     ownsBus: isAuto,
+    locks: locks === "auto"
+      ? locksOf(isAuto ? backends[source] : undefined)
+      : locks === false
+      ? undefined
+      : locks,
   };
+}
+
+function locksOf(backend: CacheBackend | undefined): LockProvider | undefined {
+  return (backend as Partial<LockProviderSource> | undefined)?.createLockProvider?.();
 }
 
 function makesBus(backend: CacheBackend): boolean {

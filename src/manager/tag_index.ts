@@ -1,5 +1,6 @@
 import type { EntryMetadata } from "../entry/frame.ts";
 import type { Clock } from "../types.ts";
+import { freshUntil, isFreshTag } from "./freshness.ts";
 import { reservedKey } from "./scope.ts";
 
 /** Where the marks live beyond this process. */
@@ -55,6 +56,7 @@ export class TagIndex {
   /** Makes sure that the tags of an entry to be written have marks, and that first ones are older than it. */
   async prepare(entry: Tagged): Promise<void> {
     for (const tag of entry.tags) {
+      if (isFreshTag(tag)) continue;
       if (this.#fresh(tag) === undefined) await this.#mark(tag);
       // Another write of the tag, or a drop, may have made its mark meanwhile.
       const mark = this.#marks.get(tag);
@@ -66,9 +68,17 @@ export class TagIndex {
     }
   }
 
-  /** Whether an entry was dropped, by what is known here; asks the tiers for what was not checked lately. */
-  async isDropped(entry: Tagged): Promise<boolean> {
+  /**
+   * Whether an entry was dropped, or is fresh no more; asks the tiers for what was not checked lately.
+   *
+   * @param mayBeStale whether it need not be fresh.
+   */
+  async isDropped(entry: Tagged, mayBeStale = false): Promise<boolean> {
     for (const tag of entry.tags) {
+      if (isFreshTag(tag)) {
+        if (!mayBeStale && this.#isOver(tag)) return true;
+        continue;
+      }
       const mark = await this.#mark(tag);
       if (mark === undefined || mark.version >= entry.version) return true;
     }
@@ -76,12 +86,16 @@ export class TagIndex {
   }
 
   /**
-   * Whether an entry was dropped, at once.
+   * Whether an entry was dropped, or is fresh no more, at once.
    *
    * @returns `undefined` when a mark has to be read first.
    */
   isDroppedSync(entry: Tagged): boolean | undefined {
     for (const tag of entry.tags) {
+      if (isFreshTag(tag)) {
+        if (this.#isOver(tag)) return true;
+        continue;
+      }
       const mark = this.#fresh(tag);
       if (mark === undefined) return undefined;
       if (mark.version >= entry.version) return true;
@@ -92,6 +106,7 @@ export class TagIndex {
   /** Whether an entry was dropped, by what is known here, however long ago that was checked. */
   isDroppedAsKnown(entry: Tagged): boolean {
     return entry.tags.some((tag) => {
+      if (isFreshTag(tag)) return this.#isOver(tag);
       const mark = this.#marks.get(tag);
       return mark === undefined || mark.version >= entry.version;
     });
@@ -130,6 +145,10 @@ export class TagIndex {
     for (const [tag, mark] of this.#marks) {
       if (mark.isStored && matches(markKey(tag))) mark.isStored = false;
     }
+  }
+
+  #isOver(freshTag: string): boolean {
+    return freshUntil([freshTag]) <= this.#clock.now();
   }
 
   #fresh(tag: string): Mark | undefined {

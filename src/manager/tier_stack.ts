@@ -3,6 +3,7 @@ import type { WriteFormat } from "../entry/content.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
 import { testOf } from "../glob.ts";
+import type { LoadLocks } from "../coordination/load_locks.ts";
 import type { EventHub, TierOutcome } from "../observability/events.ts";
 import type { CacheStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
@@ -11,7 +12,7 @@ import { Coordination, type EndedChange } from "./coordination.ts";
 import { dropOutdated } from "./drop_outdated.ts";
 import { Fences } from "./fences.ts";
 import { type CacheCounters, InstantReads } from "./instant_reads.ts";
-import { Lookups } from "./lookups.ts";
+import { type Aside, Lookups } from "./lookups.ts";
 import { Preparation } from "./preparation.ts";
 import type { StreamedMetadata } from "./stream_sink.ts";
 import { Streams } from "./streams.ts";
@@ -88,7 +89,8 @@ export class TierStack {
       counters: this.#counters,
       background: this.#background,
     };
-    const isCoordinated = this.#hasByteTiers || parts.sharing.bus !== undefined;
+    const { bus, locks } = parts.sharing;
+    const isCoordinated = this.#hasByteTiers || bus !== undefined || locks !== undefined;
     if (isCoordinated) this.#coordination = new Coordination(shared);
     this.instant = new InstantReads(shared);
     this.#lookups = new Lookups({ ...shared, instant: this.instant });
@@ -110,8 +112,8 @@ export class TierStack {
   }
 
   /** As {@linkcode Lookups.get}. */
-  get(key: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#lookups.get(key, signal);
+  get(key: string, signal?: AbortSignal, aside?: Aside): Promise<unknown> {
+    return this.#lookups.get(key, signal, aside);
   }
 
   /** As {@linkcode Lookups.getMany}. */
@@ -257,6 +259,16 @@ export class TierStack {
       this.#counters.loadErrors++;
       this.#events.emit("loadError", { key, error: error.reason });
     }
+  }
+
+  /** Tells that a value was given that is fresh no more. */
+  servedStale(key: string, error: unknown): void {
+    if (this.#events.has("stale")) this.#events.emit("stale", { key, error });
+  }
+
+  /** What lets one process load a key; `undefined` where each loads for itself. */
+  get loadLocks(): LoadLocks | undefined {
+    return this.#coordination?.loadLocks;
   }
 
   /** What was done, and what the tiers hold. */

@@ -44,6 +44,12 @@ export interface CacheEvents {
   readonly load: { readonly key: string };
   /** A loader failed. */
   readonly loadError: { readonly key: string; readonly error: unknown };
+  /** `getOrSet` gave a value that is fresh no more; `error` is what its loader failed with, if it has. */
+  readonly stale: { readonly key: string; readonly error: unknown };
+  /** The lock service failed or did not answer in time; the process loads for itself. */
+  readonly lockError: { readonly locks: string; readonly key: string; readonly error: unknown };
+  /** A lock was lost while its loader ran, as when the process was frozen; another process may load too. */
+  readonly lockLost: { readonly locks: string; readonly key: string; readonly fence: number };
   /** A tier failed or did not answer in time; the call went on without it. */
   readonly tierError: {
     readonly tier: string;
@@ -111,6 +117,9 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   stream: true,
   load: true,
   loadError: true,
+  stale: true,
+  lockError: true,
+  lockLost: true,
   tierError: true,
   tierDown: true,
   tierUp: true,

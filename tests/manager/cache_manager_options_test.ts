@@ -347,6 +347,8 @@ describe("CacheManager.open()", () => {
       coordination: {
         bus: "auto",
         sharedTier: undefined,
+        locks: "auto",
+        lockLease: 10_000,
         recoveryPeriod: 2000,
         maxIntents: 100_000,
         maxIntentBytes: 64 * 1024 * 1024,

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { CacheManager } from "../../src/manager/cache_manager.ts";
+import { FakeBus, FakeChannel } from "../fakes/fake_bus.ts";
+import { FakeClock } from "../fakes/fake_clock.ts";
+import { FakeLocks, FakeLockService } from "../fakes/fake_locks.ts";
+import { HeldLoader } from "../fakes/held_loader.ts";
+import { settle } from "../fakes/settle.ts";
+import { SharedStore, SteppedBackend } from "../fakes/stepped_backend.ts";
+import { SyncBackend } from "../fakes/sync_backend.ts";
+import { watchEvents } from "../fakes/watch_events.ts";
+
+const LEASE_MS = 3000;
+
+/** Some caches over one store and one lock service. */
+async function openCluster(size: number, hasBus = true) {
+  const clock = new FakeClock();
+  const store = new SharedStore();
+  const channel = new FakeChannel();
+  const service = new FakeLockService();
+  const caches: CacheManager[] = [];
+  for (let at = 0; at < size; at++) {
+    const shared = new SteppedBackend("shared", { store, clock });
+    shared.isFlowing = true;
+    caches.push(
+      await CacheManager.open({
+        backends: [new SyncBackend(clock, "memory"), shared],
+        clock,
+        random: () => 0.5,
+        coordination: {
+          bus: hasBus ? new FakeBus(channel) : false,
+          locks: new FakeLocks(service, clock),
+          lockLease: LEASE_MS / 1000,
+        },
+      }),
+    );
+  }
+  return { clock, service, caches };
+}
+
+describe("CacheManager.getOrSet() with locks", () => {
+  for (const hasBus of [true, false]) {
+    it(`runs one loader in the cluster, ${hasBus ? "told by the bus" : "without a bus"}`, async () => {
+      const { clock, caches, service } = await openCluster(3, hasBus);
+      const loader = new HeldLoader();
+      const asked = caches.map((cache) => cache.getOrSet("key", loader.load));
+      await settle();
+      await clock.advanceAsync(10 * LEASE_MS);
+      assert.equal(loader.calls.length, 1, "renewed for as long as it takes");
+      loader.calls[0]!.answer("value");
+      await settle();
+      if (!hasBus) await clock.advanceAsync(250);
+      assert.deepEqual(await Promise.all(asked), ["value", "value", "value"]);
+      assert.equal(loader.calls.length, 1);
+      await settle();
+      assert.equal(service.owners.size, 0, "it is free again");
+    });
+  }
+
+  it("an owner whose loader fails hands over, one at a time", async () => {
+    const { clock, caches } = await openCluster(3);
+    const loader = new HeldLoader();
+    const asked = caches.map((cache) => cache.getOrSet("key", loader.load));
+    await settle();
+    loader.calls[0]!.fail(new Error("broken"));
+    await assert.rejects(asked[0]!, { message: "broken" });
+    await clock.advanceAsync(500);
+    assert.equal(loader.calls.length, 2);
+    loader.calls[1]!.answer("value");
+    await settle();
+    await clock.advanceAsync(500);
+    assert.deepEqual(await Promise.all(asked.slice(1)), ["value", "value"]);
+    assert.equal(loader.mostAtOnce, 1);
+  });
+
+  it("an owner that is frozen is replaced after its lease, and what it makes late does not win", async () => {
+    const { clock, caches, service } = await openCluster(2);
+    const [frozen, other] = caches as [CacheManager, CacheManager];
+    const lost = watchEvents(frozen, "lockLost");
+    const loader = new HeldLoader();
+    const first = frozen.getOrSet("key", loader.load);
+    await settle();
+    // As if its renewals had not come through.
+    service.owners.get("key")!.until = clock.now() + LEASE_MS / 2;
+    const second = other.getOrSet("key", loader.load);
+    await settle();
+    service.owners.get("key")!.until = clock.now();
+    await clock.advanceAsync(LEASE_MS / 2);
+    assert.equal(loader.calls.length, 2);
+    loader.calls[1]!.answer("new");
+    assert.equal(await second, "new");
+    await clock.advanceAsync(LEASE_MS);
+    loader.calls[0]!.answer("old");
+    assert.equal(await first, "old");
+    await settle();
+    assert.equal(await other.get("key"), "new");
+    assert.equal(await frozen.get("key"), "new");
+    assert.deepEqual(lost, [{ locks: "fake-locks", key: "key", fence: 1 }]);
+  });
+
+  for (const health of ["failing", "hanging"] as const) {
+    it(`each loads for itself while the lock service is ${health}, and asks it seldom`, async () => {
+      const { clock, caches, service } = await openCluster(2);
+      const [cache] = caches as [CacheManager, CacheManager];
+      const errors = watchEvents(cache, "lockError");
+      service.health = health;
+      const first = cache.getOrSet("key", () => 1);
+      await clock.advanceAsync(1000);
+      assert.equal(await first, 1);
+      assert.equal(errors.length, 1);
+      const { requests } = service;
+      for (let at = 0; at < 1000; at++) await cache.getOrSet(`key ${at}`, () => at);
+      assert.equal(service.requests, requests, "a thousand calls cost no deadline");
+      service.health = "up";
+      await clock.advanceAsync(2000);
+      await cache.getOrSet("later", () => 1);
+      assert.ok(service.requests > requests);
+    });
+  }
+
+  it("the abort of a caller ends its wait for another process", async () => {
+    const { caches } = await openCluster(2);
+    const loader = new HeldLoader();
+    const owner = caches[0]!.getOrSet("key", loader.load);
+    await settle();
+    const controller = new AbortController();
+    const waiting = caches[1]!.getOrSet("key", loader.load, controller);
+    await settle();
+    controller.abort(new Error("enough"));
+    await assert.rejects(waiting, { message: "enough" });
+    loader.calls[0]!.answer(1);
+    assert.equal(await owner, 1);
+    assert.equal(loader.calls.length, 1);
+  });
+
+  it("a value that is loaded again ahead of time is loaded by one", async () => {
+    const { clock, caches } = await openCluster(3);
+    const options = { ttl: "10s", refreshAhead: 0.5 };
+    const loader = new HeldLoader();
+    await caches[0]!.getOrSet("key", () => "old", options);
+    await clock.advanceAsync(6000);
+    const asked = caches.map((cache) => cache.getOrSet("key", loader.load, options));
+    assert.deepEqual(await Promise.all(asked), ["old", "old", "old"]);
+    await settle();
+    assert.equal(loader.calls.length, 1);
+    loader.calls[0]!.answer("new");
+    await settle();
+    assert.equal(await caches[2]!.get("key"), "new");
+  });
+});
