@@ -107,7 +107,7 @@ export type {
 } from "./src/warming/warm_options.ts";
 export type { SnapshotOptions } from "./src/warming/snapshot_options.ts";
 export type { SnapshotStats } from "./src/warming/snapshots.ts";
-export type { PrefetchStats } from "./src/warming/prefetcher.ts";
+export type { PrefetchChange, PrefetchStats } from "./src/warming/prefetcher.ts";
 export type { CacheStats, CoordinationStats, TierStats } from "./src/observability/stats.ts";
 
 export { EmbeddingCache } from "./src/embedding_cache.ts";

@@ -11,7 +11,7 @@ import { type CacheManagerOptions, resolveOptions } from "./cache_manager_option
 import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
 import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
-import { openPrefetcher } from "../warming/open_prefetcher.ts";
+import { assertPrefetchable, openPrefetcher } from "../warming/open_prefetcher.ts";
 import { openSnapshots, snapshotFilesFor } from "../warming/open_snapshots.ts";
 import type { Snapshots } from "../warming/snapshots.ts";
 import { type Sharing, sharingOf } from "./shared_tier.ts";
@@ -79,6 +79,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
         backends.push(backend);
       }
       assertDistinctNames(backends);
+      assertPrefetchable(resolved.prefetch, backends);
       sharing = sharingOf(backends, resolved.coordination);
     } catch (error) {
       await Promise.allSettled(opened.map(async (backend) => await backend.close?.()));
@@ -94,12 +95,19 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
       if (native !== undefined) useNativeCrc32(native);
     }
     const stack = new TierStack({ ...resolved, tiers, events, versions, sharing });
-    stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, tiers, stack.fills);
+    const loads = new Loads(stack);
+    const { defaultTtl } = resolved;
+    stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, {
+      stack,
+      loads,
+      events,
+      defaultTtl,
+    });
     const closing = new AbortController();
     const core = {
       stack,
-      loads: new Loads(stack),
-      defaultTtl: resolved.defaultTtl,
+      loads,
+      defaultTtl,
       isClosed: false,
       closing: closing.signal,
     };

@@ -85,7 +85,8 @@ export interface CacheManagerOptions {
   readonly enableStats?: boolean | undefined;
   /**
    * Whether entries are fetched from slower tiers before they are asked for,
-   * by what has followed what. Needs memory as its first tier.
+   * by what has followed what. Needs memory as its first tier, and a slower one
+   * or a loader.
    *
    * @default {false}
    */

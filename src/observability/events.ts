@@ -2,6 +2,7 @@ import { show } from "../config.ts";
 import type { Invalidation } from "../coordination/invalidation_bus.ts";
 import { nearestName } from "../nearest_name.ts";
 import type { BackendReport } from "../types.ts";
+import type { PrefetchChange } from "../warming/prefetcher.ts";
 
 /** What a write did in one tier. */
 export interface TierOutcome {
@@ -87,6 +88,8 @@ export interface CacheEvents {
   };
   /** Entries left a tier to keep it within its limit. */
   readonly evict: { readonly tier: string; readonly count: number };
+  /** Fetching ahead was begun or ended by itself. */
+  readonly prefetch: PrefetchChange;
   /** A snapshot was made, or brought back as far as it could be; `keys` are those that it has, or that are in memory now. */
   readonly snapshot: {
     readonly operation: "save" | "restore";
@@ -132,6 +135,7 @@ const EVENT_NAMES: Readonly<Record<keyof CacheEvents, true>> = {
   busError: true,
   corrupt: true,
   evict: true,
+  prefetch: true,
   snapshot: true,
   snapshotError: true,
   listenerError: true,

@@ -1,4 +1,5 @@
 import { ConfigReader, show } from "../config.ts";
+import type { ManyLoader } from "../manager/cache.ts";
 
 /** How entries are fetched before they are asked for. */
 export interface PrefetchOptions {
@@ -12,6 +13,16 @@ export interface PrefetchOptions {
   readonly minConfidence?: number | undefined;
   /** The share of fetched entries that must be used for fetching to go on, above 0 and up to 1. @default {0.5} */
   readonly minPrecision?: number | undefined;
+  /**
+   * Makes what no tier has, where that may be done for keys that nobody has
+   * asked for yet: keys of the cache itself, not of its namespaces. They live
+   * for {@linkcode CacheManagerOptions.defaultTtl}.
+   *
+   * @default {none: only slower tiers are read}
+   */
+  readonly loader?: ManyLoader<unknown> | undefined;
+  /** The most keys that the loader is asked for in a minute, saved up for one; 0 for none. @default {60} */
+  readonly budget?: number | undefined;
 }
 
 /** Options that have been checked. */
@@ -19,7 +30,12 @@ export interface ResolvedPrefetchOptions {
   readonly maxBytes: number | undefined;
   readonly minConfidence: number;
   readonly minPrecision: number;
+  readonly loader: ManyLoader<unknown> | undefined;
+  readonly budget: number;
 }
+
+const FIELDS = ["maxBytes", "minConfidence", "minPrecision", "loader", "budget"];
+const DEFAULT_BUDGET = 60;
 
 const SUBJECT = "Cannot open cache: 'prefetch'";
 
@@ -33,11 +49,18 @@ const SUBJECT = "Cannot open cache: 'prefetch'";
 export function resolvePrefetchOptions(option: unknown): ResolvedPrefetchOptions | undefined {
   if (option === undefined || option === false) return undefined;
   const config = option === true ? {} : option;
-  const reader = new ConfigReader(SUBJECT, config, ["maxBytes", "minConfidence", "minPrecision"]);
+  const reader = new ConfigReader(SUBJECT, config, FIELDS);
+  const loader = reader.function<ManyLoader<unknown>>("loader");
+  const budget = reader.integer("budget", { min: 0 });
+  if (budget !== undefined && loader === undefined) {
+    throw new TypeError(`${SUBJECT}: 'budget' is that of a 'loader': give one`);
+  }
   return {
     maxBytes: reader.bytes("maxBytes"),
     minConfidence: share(reader, "minConfidence") ?? 0.5,
     minPrecision: share(reader, "minPrecision") ?? 0.5,
+    loader,
+    budget: budget ?? DEFAULT_BUDGET,
   };
 }
 

@@ -23,6 +23,7 @@ export class PrefetchTrial {
   #settled = 0;
   #right = 0;
   #length = TRIAL_LENGTH;
+  #precision = 0;
 
   /** @param minPrecision the share of guesses that have to come true for it to pay, from 0 to 1. */
   constructor(minPrecision: number) {
@@ -32,6 +33,11 @@ export class PrefetchTrial {
   /** Whether guesses are to be fetched. */
   get isLive(): boolean {
     return this.#isLive;
+  }
+
+  /** The share of guesses that have come true in the last trial; 0 before the first. */
+  get precision(): number {
+    return this.#precision;
   }
 
   /**
@@ -44,6 +50,7 @@ export class PrefetchTrial {
     if (isRight) this.#right++;
     if (this.#settled < (this.#isLive ? TRIAL_LENGTH : this.#length)) return false;
     const share = this.#right / this.#settled;
+    this.#precision = share;
     this.#settled = 0;
     this.#right = 0;
     if (this.#isLive) {

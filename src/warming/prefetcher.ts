@@ -26,6 +26,8 @@ const MAX_STREAMS = 256;
 export interface PrefetchStats {
   /** Keys that were fetched ahead, or are about to be. */
   readonly issued: number;
+  /** Of these, made by the loader. */
+  readonly loaded: number;
   /** Of these, used from memory: misses that were avoided. */
   readonly used: number;
   /** Asked for before they had come. */
@@ -60,10 +62,29 @@ export interface PrefetcherParts {
   readonly fill: (keys: readonly string[], signal: AbortSignal) => Promise<FillOutcome>;
   /** How many entries memory holds. */
   readonly countEntries: () => Promise<number>;
+  /** Makes values of keys that no tier has, as far as that is allowed, and brings them into memory. @returns those that are there now. */
+  readonly load?:
+    | ((keys: readonly string[], signal: AbortSignal) => Promise<readonly string[]>)
+    | undefined;
+  /** Told when fetching ahead in a namespace begins or ends. */
+  readonly changed?: ((change: PrefetchChange) => void) | undefined;
+}
+
+/** Fetching ahead in a namespace has begun, because guesses come true, or has ended, because they do not. */
+export interface PrefetchChange {
+  /** The namespace, those inside others with a `/` between; empty for the cache itself. */
+  readonly namespace: string;
+  /** `resumed`: it had been stopped, and pays again. */
+  readonly state: "started" | "stopped" | "resumed";
+  /** The share of guesses that have come true lately. */
+  readonly precision: number;
 }
 
 /** The requests of one namespace. */
 interface Stream {
+  readonly namespace: string;
+  /** Whether fetching ahead was on before. */
+  wasLive: boolean;
   readonly trail: Trail;
   readonly trial: PrefetchTrial;
 }
@@ -97,6 +118,7 @@ export class Prefetcher {
   #maxPending = MIN_PENDING;
   #guesses = 0;
   #issued = 0;
+  #loaded = 0;
   #used = 0;
   #late = 0;
   #wasted = 0;
@@ -162,6 +184,7 @@ export class Prefetcher {
     const [issued, used, late, wasted] = [this.#issued, this.#used, this.#late, this.#wasted];
     return {
       issued,
+      loaded: this.#loaded,
       used,
       late,
       wasted,
@@ -213,7 +236,11 @@ export class Prefetcher {
 
   #settle({ stream, isLive }: Guess, isRight: boolean): void {
     // Guesses of an earlier state say nothing of this one.
-    if (isLive === stream.trial.isLive) stream.trial.settle(isRight);
+    if (isLive !== stream.trial.isLive || !stream.trial.settle(isRight)) return;
+    const { namespace, wasLive, trial } = stream;
+    const state = !trial.isLive ? "stopped" : wasLive ? "resumed" : "started";
+    stream.wasLive = true;
+    this.#parts.changed?.({ namespace, state, precision: trial.precision });
   }
 
   /** Fetches what is in the queue, one batch at a time. */
@@ -224,16 +251,36 @@ export class Prefetcher {
       const batch = [...this.#queue].slice(0, MAX_BATCH);
       for (const key of batch) this.#queue.delete(key);
       const outcome = await this.#fill(batch);
-      for (const key of outcome.filled) {
-        const guess = this.#pending.get(key);
-        if (guess !== undefined) guess.hasArrived = true;
+      for (const key of outcome.filled) this.#arrived(key);
+      const loaded = new Set(await this.#load(outcome.absent));
+      this.#loaded += loaded.size;
+      for (const key of outcome.absent) {
+        if (loaded.has(key)) this.#arrived(key);
+        else this.#giveUp(key);
       }
-      for (const key of outcome.absent) this.#giveUp(key);
       for (const key of outcome.declined) this.#giveUp(key);
       // Somebody else has brought these: nothing was fetched, nothing can be told.
       for (const key of outcome.held) this.#pending.delete(key);
     }
     this.#running = undefined;
+  }
+
+  #arrived(key: string): void {
+    const guess = this.#pending.get(key);
+    if (guess !== undefined) guess.hasArrived = true;
+  }
+
+  async #load(keys: readonly string[]): Promise<readonly string[]> {
+    const { load } = this.#parts;
+    // Of those that somebody has asked for meanwhile, he sees to himself.
+    const wanted = keys.filter((key) => this.#pending.has(key));
+    if (load === undefined || wanted.length === 0) return [];
+    try {
+      return await load(wanted, this.#closing.signal);
+    } catch {
+      // The loads have told of it.
+      return [];
+    }
   }
 
   async #fill(keys: readonly string[]): Promise<FillOutcome> {
@@ -256,7 +303,12 @@ export class Prefetcher {
     const name = key.startsWith("@") ? key.slice(0, key.indexOf(":")) : "";
     let stream = this.#streams.get(name);
     if (stream === undefined) {
-      stream = { trail: new Trail(), trial: new PrefetchTrial(this.#parts.minPrecision) };
+      stream = {
+        namespace: name.slice(1),
+        wasLive: false,
+        trail: new Trail(),
+        trial: new PrefetchTrial(this.#parts.minPrecision),
+      };
       if (this.#streams.size >= MAX_STREAMS) {
         const [oldest] = this.#streams.keys();
         this.#streams.delete(oldest!);

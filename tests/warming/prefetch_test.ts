@@ -8,6 +8,8 @@ import { FakeClock } from "../fakes/fake_clock.ts";
 import { openFlowing } from "../fakes/open_caches.ts";
 import { freshSeed, seededRandom } from "../fakes/seeded_random.ts";
 import { settle } from "../fakes/settle.ts";
+import type { PrefetchChange } from "../../src/warming/prefetcher.ts";
+import { scratchFolder } from "../servers/scratch.ts";
 import type { SteppedBackend } from "../fakes/stepped_backend.ts";
 
 const ENTRIES = 200;
@@ -118,6 +120,18 @@ describe("CacheManager prefetch", () => {
     );
     await assert.rejects(CacheManager.open({ backends, prefetch: 1 as never }), TypeError);
     await assert.rejects(
+      CacheManager.open({ backends, prefetch: true }),
+      /needs a slower tier behind memory, or a 'loader'/,
+    );
+    await assert.rejects(
+      CacheManager.open({ backends: [openFlowing("slow"), openFlowing("deep")], prefetch: true }),
+      /needs memory as the first tier: it is "slow"/,
+    );
+    await assert.rejects(
+      CacheManager.open({ backends: [{ type: "memory" }, openFlowing()], prefetch: { budget: 5 } }),
+      /'budget' is that of a 'loader'/,
+    );
+    await assert.rejects(
       CacheManager.open({ backends, prefetch: { confidence: 1 } as never }),
       /'confidence' is not known/,
     );
@@ -142,5 +156,105 @@ describe("CacheManager prefetch", () => {
       prefetch!.used > queries.length && prefetch!.precision > 0.9,
       JSON.stringify(prefetch),
     );
+  });
+
+  it("follows the queries of sessions that take the same way", async () => {
+    const { cache } = await open();
+    await using _ = cache;
+    const results = new QueryResultCache(cache);
+    const session = (user: number): string[] =>
+      Array.from({ length: 8 }, (_, step) => `topic ${user % 60}, step ${step}`);
+    for (let user = 0; user < 600; user++) {
+      for (const query of session(user)) {
+        await results.getOrSearch(query, {}, undefined, () => [query]);
+        await settle(30);
+      }
+    }
+    const { prefetch } = await cache.getStats();
+    assert.ok(prefetch!.used > 1000 && prefetch!.precision > 0.9, JSON.stringify(prefetch));
+  });
+
+  it("tells when it starts, stops itself, and pays again", async () => {
+    const { cache } = await open();
+    await using _ = cache;
+    const inner = cache.namespace("a").namespace("b");
+    const changes: PrefetchChange[] = [];
+    cache.on("prefetch", (change) => changes.push(change));
+    await inner.setMany(LOOP.map((key) => ({ key, value: key })));
+    await readLoop(inner, 6);
+    const random = seededRandom(5);
+    for (let step = 0; step < 4000; step++) {
+      await inner.get(LOOP[Math.floor(random() * LOOP.length)]!);
+      await settle(20);
+    }
+    for (let round = 0; round < 60 && changes.length < 3; round++) await readLoop(inner, 1);
+    assert.deepEqual(
+      changes.slice(0, 3).map(({ namespace, state }) => [namespace, state]),
+      [["a/b", "started"], ["a/b", "stopped"], ["a/b", "resumed"]],
+    );
+    assert.ok(changes[0]!.precision >= 0.6 && changes[1]!.precision < 0.5);
+  });
+
+  it("asks the loader for what no tier has, one batch at a time and within the budget", async () => {
+    for (const budget of [0, 40]) {
+      const clock = new FakeClock();
+      const asked: string[][] = [];
+      let [running, most] = [0, 0];
+      const cache = await CacheManager.open({
+        backends: [{ type: "memory", maxEntries: ENTRIES, evictionPolicy: "lru" }],
+        prefetch: {
+          budget,
+          loader: async (missing) => {
+            asked.push(missing);
+            most = Math.max(most, ++running);
+            await settle(5);
+            running--;
+            return missing;
+          },
+        },
+        clock,
+      });
+      for (let round = 0; round < 8; round++) {
+        for (const key of LOOP) {
+          assert.equal(await cache.getOrSet(key, () => key), key);
+          await settle(40);
+        }
+      }
+      const { prefetch, loads } = await cache.getStats();
+      assert.equal(asked.flat().length, budget);
+      assert.equal(prefetch!.loaded, budget);
+      assert.ok(budget === 0 || prefetch!.used >= 0.8 * budget, JSON.stringify(prefetch));
+      assert.equal(most, Math.min(1, budget));
+      assert.ok(loads > LOOP.length);
+      await cache.close();
+    }
+  });
+
+  it("keeps what it has learned in the snapshot", async () => {
+    const { path, remove } = scratchFolder("prefetch");
+    try {
+      const clock = new FakeClock();
+      const slow = openFlowing("slow", clock);
+      const open = (): Promise<CacheManager> =>
+        CacheManager.open({
+          backends: [{ type: "memory", maxEntries: ENTRIES, evictionPolicy: "lru" }, slow],
+          prefetch: true,
+          snapshot: { path: `${path}/s`, interval: Infinity },
+          clock,
+        });
+      const first = await open();
+      await fill(first);
+      await readLoop(first, 3);
+      const before = (await first.getStats()).prefetch!;
+      await first.close();
+      const second = await open();
+      // A new one knows nothing at first, and guesses from its second round on.
+      await readLoop(second, 2);
+      const after = (await second.getStats()).prefetch!;
+      assert.ok(after.used > 0.8 * LOOP.length, JSON.stringify({ before, after }));
+      await second.close();
+    } finally {
+      remove();
+    }
   });
 });
