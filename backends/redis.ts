@@ -65,7 +65,13 @@ import { RedisBus } from "./redis/redis_bus.ts";
 import { backendLink, busLink } from "./redis/own_link.ts";
 import { redisStreams } from "./redis/redis_streams.ts";
 import { redisVersionedWrites } from "./redis/redis_versioned_writes.ts";
-import { bytesOfReply, type CallOptions, frameOf, RedisStore } from "./redis/redis_store.ts";
+import {
+  bytesOfReply,
+  callOf,
+  type CallOptions,
+  frameOf,
+  RedisStore,
+} from "./redis/redis_store.ts";
 
 export type { RedisClient, RedisConfig, RedisTlsConfig } from "./redis/redis_config.ts";
 export type {
@@ -150,7 +156,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     try {
       const answer = unguardedSignal(options) === undefined ? this.#store.read(stored) : undefined;
       if (answer === undefined) {
-        const call = this.#call("read from", options, key);
+        const call = callOf("read from", options, key);
         const read = await this.#store.send(stored, ["GET", stored], call);
         return await this.#entry(key, read, options);
       }
@@ -159,7 +165,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       const entry = this.#entry(key, reply, options);
       return entry instanceof Promise ? await entry : entry;
     } catch (error) {
-      const call = this.#call("read from", options, key);
+      const call = callOf("read from", options, key);
       return this.#missIfForeign(key, this.#store.failure(error, call));
     } finally {
       this.#running.leave();
@@ -176,11 +182,10 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       if (entry.key !== key) {
         throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
       }
-      const encoded = entry.encode();
-      const frame = encoded instanceof Promise ? await encoded : encoded;
+      const frame = await entry.encode();
       unguardedSignal(options)?.throwIfAborted();
       const { send, isStored } = writeOf(entry, frame, this.#settings, this.#context.clock.now());
-      await this.#store.call(send, this.#call("write to", options, key));
+      await this.#store.call(send, callOf("write to", options, key));
       return isStored;
     });
   }
@@ -188,7 +193,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Removes one entry. */
   delete(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#running.run(options, async () => {
-      const call = this.#call("delete from", options, key);
+      const call = callOf("delete from", options, key);
       return await this.#remove([this.#names.entry(key)], call) === 1;
     });
   }
@@ -196,7 +201,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Tells whether a read would hit, by the header alone. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
     return this.#running.run(options, async () => {
-      const call = this.#call("read from", options, key);
+      const call = callOf("read from", options, key);
       return (await this.#liveness([this.#names.entry(key)], call))[0] === true;
     });
   }
@@ -204,7 +209,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Removes the entries whose keys match a glob, or all of this prefix. */
   clear(pattern?: string, options?: ClearOptions): Promise<number> {
     return this.#running.run(options, async () => {
-      const call = this.#call("clear", options);
+      const call = callOf("clear", options);
       const scan = { ...this.#scan(pattern, call), keeps: options?.keeps };
       return await clearEntries(scan, (stored) => this.#remove(stored, call));
     });
@@ -216,7 +221,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     options?: OperationOptions,
   ): Promise<(CacheEntry | undefined)[]> {
     return this.#running.run(options, async () => {
-      const call = this.#call("read from", options);
+      const call = callOf("read from", options);
       const entries: (CacheEntry | undefined)[] = [];
       for (const batch of batches(keys, BATCH_KEYS)) {
         const stored = batch.map((key) => this.#names.entry(key));
@@ -246,7 +251,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Stores many in one round trip, by a thousand entries. */
   setMany(entries: readonly CacheEntry[], options?: OperationOptions): Promise<boolean[]> {
     return this.#running.run(options, async () => {
-      const call = this.#call("write to", options);
+      const call = callOf("write to", options);
       const outcomes: boolean[] = [];
       for (const batch of batches(entries, BATCH_KEYS)) {
         const frames = await Promise.all(batch.map((entry) => entry.encode()));
@@ -268,7 +273,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   /** Removes many in one round trip, by a thousand keys. */
   deleteMany(keys: readonly string[], options?: OperationOptions): Promise<number> {
     return this.#running.run(options, async () => {
-      const call = this.#call("delete from", options);
+      const call = callOf("delete from", options);
       const stored = [...new Set(keys)].map((key) => this.#names.entry(key));
       let removed = 0;
       for (const batch of batches(stored, BATCH_KEYS)) removed += await this.#remove(batch, call);
@@ -283,7 +288,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   ): Promise<VersionedOutcome[]> {
     return this.#running.run(
       options,
-      () => this.#versioned.setNewest(entries, this.#call("write to", options)),
+      () => this.#versioned.setNewest(entries, callOf("write to", options)),
     );
   }
 
@@ -295,14 +300,14 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   ): Promise<number> {
     return this.#running.run(
       options,
-      () => this.#versioned.deleteUpTo(keys, version, this.#call("delete from", options)),
+      () => this.#versioned.deleteUpTo(keys, version, callOf("delete from", options)),
     );
   }
 
   /** Lists the keys of live entries that match a glob. Entries may come and go meanwhile. */
   async *keys(pattern?: string, options?: OperationOptions): AsyncGenerator<string> {
     this.#running.begin(options);
-    const call = this.#call("list keys of", options);
+    const call = callOf("list keys of", options);
     const scan = this.#scan(pattern, call);
     for await (const key of liveKeys(scan, (stored) => this.#liveness(stored, call))) {
       yield key;
@@ -332,7 +337,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       link: link ?? busLink(this.#settings, this.#context, this.#random),
       send: (message, options) =>
         this.#running.run(options, () => {
-          const call = this.#call("publish to", options);
+          const call = callOf("publish to", options);
           return this.#store.call((to) => to.publish(names.channel, message), call);
         }),
       context: this.#context,
@@ -355,18 +360,6 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
     this.#streams.close();
     this.#closing ??= this.#running.close(this.#context.clock).then(() => this.#link?.close());
     return this.#closing;
-  }
-
-  #call(verb: string, options: OperationOptions | undefined, key?: string): CallOptions {
-    return {
-      action: `Cannot ${verb} Redis`,
-      key,
-      isGuarded: options?.isGuarded,
-      // Not before somebody wants it: it may have to be made.
-      get signal() {
-        return options?.signal;
-      },
-    };
   }
 
   /** Removes stored keys in one round trip. @returns how many held a live entry. */

@@ -25,6 +25,23 @@ export interface CallOptions extends OperationOptions {
   readonly key?: string | undefined;
 }
 
+/** What a backend's operation is about. */
+export function callOf(
+  verb: string,
+  options: OperationOptions | undefined,
+  key?: string,
+): CallOptions {
+  return {
+    action: `Cannot ${verb} Redis`,
+    key,
+    isGuarded: options?.isGuarded,
+    // Not before somebody wants it: it may have to be made.
+    get signal() {
+      return options?.signal;
+    },
+  };
+}
+
 /** Keys that the server looks at in one turn of a scan. */
 const SCAN_COUNT = 1000;
 

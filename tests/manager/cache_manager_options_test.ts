@@ -342,6 +342,7 @@ describe("CacheManager.open()", () => {
       maxDecodedBytes: 256 * 1024 * 1024,
       asksBackends: true,
       prefetch: undefined,
+      snapshot: undefined,
       clock: systemClock,
       random: Math.random,
       coordination: {
