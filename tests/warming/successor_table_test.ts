@@ -56,6 +56,39 @@ describe("SuccessorTable", () => {
     assert.ok(table.size > 0 && table.size <= table.capacity);
   });
 
+  it("keeps what it has learned when it grows, with the trails begun before", () => {
+    const table = new SuccessorTable(ROOM);
+    const trail = new Trail();
+    const { capacity } = table;
+    for (let round = 0; round < 3; round++) {
+      for (let at = 0; at < 100; at++) learned(table, [`a ${at}`, `b ${at}`], trail);
+    }
+    for (let at = 0; at < 4 * capacity; at++) table.learn(`other ${at}`, trail);
+    assert.ok(table.capacity > 4 * capacity);
+    let known = 0;
+    for (let at = 0; at < 100; at++) if (names(table, `a ${at}`).includes(`b ${at}`)) known++;
+    assert.ok(known >= 80, `${known}`);
+    assert.ok(table.bytes <= ROOM);
+  });
+
+  it("restore() takes in the rows of another, also of another size", () => {
+    const table = new SuccessorTable(ROOM);
+    const trail = new Trail();
+    const keys = Array.from({ length: 3000 }, (_, at) => `key ${at}`);
+    for (let round = 0; round < 3; round++) learned(table, keys, trail);
+    const rows = [...table.rows()];
+    const [same, smaller] = [new SuccessorTable(ROOM), new SuccessorTable(30_000)];
+    same.restore(rows);
+    assert.deepEqual(
+      names(same, "key 5").toSorted(),
+      names(table, "key 5").toSorted(),
+    );
+    assert.ok(names(same, "key 5").includes("key 6"));
+    smaller.restore(rows);
+    assert.ok(smaller.bytes <= 30_000 && smaller.size < 3000);
+    assert.ok(names(smaller, "key 2990").includes("key 2991"));
+  });
+
   const seed = freshSeed();
   it(`counts no more than a model that forgets nothing (seed ${seed})`, () => {
     const random = seededRandom(seed);
