@@ -13,7 +13,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { CacheBackendRegistry, CacheManager, systemClock } from "../mod.ts";
-import type { CacheBackend } from "../mod.ts";
+import type { BackendConfig, CacheBackend } from "../mod.ts";
 import { percentileOf } from "./demo/percentiles.ts";
 import { printTable } from "./demo/table.ts";
 import { DelayedBackend, PROFILES } from "./load/delayed_backend.ts";
@@ -33,6 +33,9 @@ const MODEL_MS = 50;
 const DEADLINE = "250ms";
 const DIMENSIONS = 384;
 const EXPONENT = 0.9;
+/** Room for a fifth of the vectors. */
+const MEMORY: BackendConfig = { type: "memory", maxBytes: KEYS * DIMENSIONS * 4 / 5 };
+const POPULAR = Array.from({ length: KEYS / 5 }, (_, rank) => `document:${rank}`);
 
 const folder = mkdtempSync(join(tmpdir(), "strata-load-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -49,23 +52,25 @@ async function run(scenario: Scenario, at: number): Promise<string[]> {
   const diskPath = join(folder, `disk-${at}`);
   const objectsPath = join(folder, `objects-${at}`);
   if (scenario.filled !== "nothing") await fill(diskPath, objectsPath);
-  const disk = await openDisk(diskPath);
-  const objects = new DelayedBackend(
-    await openDisk(objectsPath),
-    PROFILES.objects,
-    draws,
-  );
+  const snapshot = { path: join(folder, `snapshot-${at}`), restore: "await" } as const;
+  if (scenario.filled === "slow tiers and a snapshot") {
+    // An earlier process, which has ended.
+    await using earlier = await CacheManager.open({
+      backends: [MEMORY, { type: "filesystem", basePath: objectsPath }],
+      snapshot,
+    });
+    await earlier.getMany(POPULAR);
+  }
+  const objects = new DelayedBackend(await openDisk(objectsPath), PROFILES.objects, draws);
   await using cache = await CacheManager.open({
     backends: [
-      // A fifth of the vectors.
-      { type: "memory", maxBytes: KEYS * DIMENSIONS * 4 / 5 },
-      new DelayedBackend(disk, PROFILES.disk, draws),
+      MEMORY,
+      new DelayedBackend(await openDisk(diskPath), PROFILES.disk, draws),
       { backend: objects, deadline: DEADLINE },
     ],
+    ...(scenario.filled === "slow tiers and a snapshot" ? { snapshot } : {}),
   });
-  if (scenario.filled === "all tiers") {
-    await cache.getMany(Array.from({ length: KEYS / 5 }, (_, rank) => `document:${rank}`));
-  }
+  if (scenario.filled === "all tiers") await cache.getMany(POPULAR);
   let asked = 0;
   const model = async (): Promise<Float32Array> => {
     asked++;
