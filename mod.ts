@@ -103,6 +103,7 @@ export type {
   WarmPattern,
   WarmProgress,
   WarmReport,
+  WarmSnapshot,
   WarmSource,
 } from "./src/warming/warm_options.ts";
 export type { SnapshotOptions } from "./src/warming/snapshot_options.ts";

@@ -245,8 +245,8 @@ export interface Cache {
    *
    * @param source a list, or anything that can be iterated over, also
    * asynchronously, of keys or of objects with a `key`; the keys of a slower
-   * tier by a pattern; or another cache. One that throws half way ends warming
-   * with what came before.
+   * tier by a pattern; another cache; or the file of a snapshot. One that throws
+   * half way ends warming with what came before.
    * @returns what was done and why it ended; also when the signal is aborted under way.
    * @throws {TypeError} for a source or option of a wrong type, or a tier that cannot list its keys.
    * @throws {RangeError} for a number out of range.

@@ -12,7 +12,8 @@ import { Loads } from "./loads.ts";
 import { Scope } from "./scope.ts";
 import { assertOpen, type CacheCore, ScopedCache } from "./scoped_cache.ts";
 import { assertPrefetchable, openPrefetcher } from "../warming/open_prefetcher.ts";
-import { openSnapshots, snapshotFilesFor } from "../warming/open_snapshots.ts";
+import { openSnapshots } from "../warming/open_snapshots.ts";
+import { snapshotFiles } from "../warming/snapshot_files.ts";
 import type { Snapshots } from "../warming/snapshots.ts";
 import { type Sharing, sharingOf } from "./shared_tier.ts";
 import { Tier } from "./tier.ts";
@@ -67,7 +68,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
   static async open(options: CacheManagerOptions): Promise<CacheManager> {
     const resolved = await resolveOptions(options);
     const events = new EventHub();
-    const files = await snapshotFilesFor(resolved.snapshot);
+    const files = resolved.snapshot && await snapshotFiles("Cannot open cache");
     const backends: CacheBackend[] = [];
     const opened: CacheBackend[] = [];
     let sharing: Sharing;

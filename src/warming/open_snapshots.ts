@@ -1,5 +1,3 @@
-import { loadSnapshotFiles } from "../builtins.ts";
-import { CacheError } from "../errors.ts";
 import type { CacheCore } from "../manager/scoped_cache.ts";
 import type { EventHub } from "../observability/events.ts";
 import { Rooms } from "./rooms.ts";
@@ -10,20 +8,6 @@ import { WarmBatch } from "./warm_batch.ts";
 import type { WantedKey } from "./warm_keys.ts";
 import { resolveWarmOptions, type WarmReport } from "./warm_options.ts";
 import { Warmer } from "./warmer.ts";
-
-/**
- * The files of snapshots, where they are wanted.
- *
- * @throws {CacheError} `"unavailable"` where the runtime has no files.
- */
-export async function snapshotFilesFor(
-  options: ResolvedSnapshotOptions | undefined,
-): Promise<SnapshotFiles | undefined> {
-  if (options === undefined) return undefined;
-  const files = await loadSnapshotFiles();
-  if (files !== undefined) return files;
-  throw new CacheError("unavailable", "Cannot open cache: 'snapshot' needs a server runtime");
-}
 
 /** Makes what keeps snapshots of a cache, and brings back the last one. */
 export async function openSnapshots(

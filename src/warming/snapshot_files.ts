@@ -1,3 +1,6 @@
+import { loadSnapshotFiles } from "../builtins.ts";
+import { CacheError } from "../errors.ts";
+
 /** Takes the keys that change after a snapshot was made. */
 export interface ChangeList {
   /** Appends; what was appended outlives the process. Throws when it cannot. */
@@ -20,4 +23,15 @@ export interface SnapshotFiles {
   discard(path: string): void;
   /** Removes the list of a snapshot, and what others left long ago. Never fails. */
   removeChanges(path: string, id: number): Promise<void>;
+}
+
+/**
+ * The files of snapshots.
+ *
+ * @throws {CacheError} `"unavailable"` where the runtime has no files.
+ */
+export async function snapshotFiles(subject: string): Promise<SnapshotFiles> {
+  const files = await loadSnapshotFiles();
+  if (files !== undefined) return files;
+  throw new CacheError("unavailable", `${subject}: a snapshot needs a server runtime`);
 }

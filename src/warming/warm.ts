@@ -13,6 +13,7 @@ import {
   type WarmReport,
   type WarmSource,
 } from "./warm_options.ts";
+import { keysOfSnapshot } from "./warm_snapshot.ts";
 import { Warmer } from "./warmer.ts";
 
 /** A cache or namespace, seen from inside. */
@@ -97,8 +98,9 @@ function openSource<I extends WarmItem>(
       readReady: (keys) => Promise.resolve(readyOf(target, keys, ttl, tags)),
     };
   }
-  const { cache, pattern, tier } = (source ?? {}) as {
+  const { cache, pattern, tier, snapshot } = (source ?? {}) as {
     cache?: unknown;
+    snapshot?: unknown;
     pattern?: unknown;
     tier?: string;
   };
@@ -109,9 +111,21 @@ function openSource<I extends WarmItem>(
     }
     return ofCache(target, other, pattern ?? "*", signal) as unknown as Opened<I>;
   }
+  if (typeof snapshot === "string") {
+    const { clock, fills: { tiers } } = core.stack;
+    const takesValues = tiers.length === 1 && tiers[0]!.isInProcess;
+    return {
+      keys: keysOfSnapshot({ path: snapshot, scope, clock, takesValues }) as AsyncGenerator<
+        WantedKey<I>
+      >,
+      total: undefined,
+      skipped: resumeFrom,
+      readReady: (keys) => Promise.resolve(readyOf(target, keys, ttl, tags)),
+    };
+  }
   if (pattern === undefined) {
     throw new TypeError(
-      `Cannot warm: source must be a list, an iterable, a cache, or an object with a 'pattern': current value is ${
+      `Cannot warm: source must be a list, an iterable, a cache, or an object with a 'pattern', 'cache' or 'snapshot': current value is ${
         show(source)
       }`,
     );

@@ -33,12 +33,19 @@ export interface WarmCache {
   readonly pattern?: string | undefined;
 }
 
+/** The keys that a snapshot has of this namespace, and their values where memory is the only tier. */
+export interface WarmSnapshot {
+  /** The path of the file, see {@linkcode SnapshotOptions}. */
+  readonly snapshot: string;
+}
+
 /** Where {@linkcode Cache.warm} gets its keys. */
 export type WarmSource<I extends WarmItem = WarmItem> =
   | Iterable<I>
   | AsyncIterable<I>
   | WarmPattern
   | WarmCache
+  | WarmSnapshot
   | Cache;
 
 /** What the loader of {@linkcode Cache.warm} is told. */

@@ -311,6 +311,62 @@ describe("CacheManager snapshot of what it cannot read", () => {
   });
 });
 
+describe("Cache.warm() from a snapshot", () => {
+  it("takes keys and values of this namespace with the time that is left", async () => {
+    await withPath(async (path) => {
+      const clock = new FakeClock();
+      const first = await openMemory(path, { clock });
+      const inner = first.namespace("a");
+      await first.set("root", 1, { ttl: 60 });
+      await first.set("over", 1, { ttl: 5 });
+      await inner.set("tagged", 2, { tags: ["t"] });
+      await first.saveSnapshot();
+      await first.set("later", 3);
+      await inner.set("changed", 4);
+      await first.close();
+      clock.advance(10_000);
+      await using other = await CacheManager.open({ backends: [{ type: "memory" }], clock });
+      const outer = await other.warm({ snapshot: path });
+      assert.deepEqual([outer.warmed, outer.missing, outer.stopped], [2, 1, "done"]);
+      assert.deepEqual([other.peek("root"), other.peek("later")], [1, 3]);
+      const own = other.namespace("a");
+      assert.equal(own.peek("tagged"), undefined);
+      assert.equal((await own.warm({ snapshot: path })).warmed, 2);
+      assert.equal(await own.get("tagged"), 2);
+      await own.deleteByTag("t");
+      assert.equal(await own.get("tagged"), undefined);
+      clock.advance(50_000);
+      assert.equal(await other.get("root"), undefined);
+      const resumed = await other.warm({ snapshot: path }, { resumeFrom: 2 });
+      assert.equal(resumed.done, outer.done - 2);
+    });
+  });
+
+  it("reports a file that is missing, foreign or damaged, and takes what came before", async () => {
+    await withPath(async (path) => {
+      const first = await openMemory(path);
+      await first.setMany(["a", "b", "c"].map((key) => ({ key, value: key })));
+      await first.close();
+      const bytes = readFileSync(path);
+      await using other = await CacheManager.open({
+        backends: [{ type: "memory" }],
+        clock: new FakeClock(),
+      });
+      const warm = async (content: Uint8Array | undefined): Promise<unknown[]> => {
+        const target = `${path}.other`;
+        if (content !== undefined) writeFileSync(target, content);
+        const { stopped, error, warmed } = await other.warm({ snapshot: target });
+        return [stopped, (error as { code?: string }).code, warmed];
+      };
+      assert.deepEqual(await warm(undefined), ["source-failed", "unavailable", 0]);
+      assert.deepEqual(await warm(new Uint8Array(100)), ["source-failed", "unsupported-format", 0]);
+      const [stopped, code, warmed] = await warm(bytes.subarray(0, bytes.length - 30));
+      assert.deepEqual([stopped, code], ["source-failed", "corrupt"]);
+      assert.ok(warmed as number >= 2, `${warmed}`);
+    });
+  });
+});
+
 describe("CacheManager snapshot and kill -9", () => {
   it("leaves a whole snapshot, and nothing in it that was deleted or replaced", async () => {
     await withPath(async (path) => {
