@@ -14,10 +14,12 @@ const PLAN: Readonly<Record<string, Planned>> = {
   hit_ratio: { quick: 4, full: 100 },
   load: { quick: 3, full: 30 },
   memory_hit: { quick: 1, full: 9 },
+  object: { quick: 3, full: 75 },
   peer: { quick: 3, full: 22 },
   redis: { quick: 3, full: 20 },
   serializer: { quick: 3, full: 26 },
   stack: { quick: 4, full: 40 },
+  stream: { quick: 8, full: 120 },
   tier: { quick: 20, full: 140 },
 };
 
