@@ -1,3 +1,4 @@
+import { CacheError } from "../errors.ts";
 import { Deadlines } from "../manager/deadline.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Clock } from "../types.ts";
@@ -38,7 +39,7 @@ export interface LockedLoad {
   readonly look: () => Promise<unknown>;
   /** Makes it here. */
   readonly load: () => Promise<unknown>;
-  /** Whether nothing is lost when another process makes it: then it is not waited for. */
+  /** Whether nothing is lost when another process makes it: then it is not waited for, and the load fails. */
   readonly isAhead: boolean;
   /** Ends the wait for another. */
   readonly signal: AbortSignal;
@@ -69,8 +70,11 @@ export class LoadLocks {
       signal.throwIfAborted();
       const lock = await this.#acquire(key, signal);
       if (lock === "unknown") return await load();
-      if (lock !== undefined) return await this.#own(lock, look, load);
-      if (isAhead) return undefined;
+      if (lock !== undefined) return await this.#own(lock, look, load, signal);
+      if (isAhead) {
+        // Who has joined since, and does wait, has to lead.
+        throw new CacheError("unavailable", "Cannot load ahead of time: another process does");
+      }
       await this.#pause(key, turn, signal);
       const found = await look();
       if (found !== undefined) return found;
@@ -102,12 +106,17 @@ export class LoadLocks {
     lock: Lock,
     look: () => Promise<unknown>,
     load: () => Promise<unknown>,
+    signal: AbortSignal,
   ): Promise<unknown> {
     const stop = this.#keep(lock);
+    // A loader that does not end when it is told to must not keep the others from it.
+    signal.addEventListener("abort", stop, { once: true });
     try {
       // The last owner may have ended since this process looked.
-      return await look() ?? await load();
+      const found = await look();
+      return found === undefined ? await load() : found;
     } finally {
+      signal.removeEventListener("abort", stop);
       stop();
       this.#deadlines.run("unlock", (options) => lock.release(options))
         .catch((error) => this.#failed(lock.name, error));
@@ -162,8 +171,10 @@ export class LoadLocks {
     ends.add(resolve);
     // Others' work has to be waited for, also by a process that does nothing else.
     const cancel = clock.schedule(resolve, longest * (0.5 + random() / 2), true);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const end = (): void => resolve();
+    signal.addEventListener("abort", end, { once: true });
     await promise;
+    signal.removeEventListener("abort", end);
     cancel();
     ends.delete(resolve);
     if (ends.size === 0) this.#waiting.delete(key);

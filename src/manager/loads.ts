@@ -44,8 +44,8 @@ export class Loads {
   readonly #stack: TierStack;
   readonly #flights = new SingleFlight<unknown>();
   readonly #patient: PatientLoads;
-  /** The key whose loader is being called at this moment. */
-  #calling: string | undefined;
+  /** The keys whose loader is being called at this moment. */
+  #calling: readonly string[] = [];
 
   constructor(stack: TierStack) {
     this.#stack = stack;
@@ -60,10 +60,12 @@ export class Loads {
     signal?: AbortSignal,
   ): Promise<unknown> {
     const { policy, ttl } = storage;
+    this.#assertOthers([key]);
     if (policy === undefined) return await this.#getOrSet(key, loader, storage, false, signal);
     const load = (until: AbortSignal | undefined, isAhead: boolean): Promise<unknown> =>
       this.#getOrSet(key, loader, storage, isAhead, until);
-    return await this.#patient.get({ key, policy, ttl, signal, load });
+    const isUnderWay = (): boolean => this.#flights.isUnderWay(key.stored);
+    return await this.#patient.get({ key, policy, ttl, signal, load, isUnderWay });
   }
 
   /** @param isAhead whether what is there is to be replaced although it is fresh. */
@@ -75,9 +77,6 @@ export class Loads {
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
     const { stored, given } = key;
-    if (this.#calling === stored) {
-      throw new TypeError(`Cannot load ${show(given)}: its own loader asks for it`);
-    }
     if (this.#flights.isOutdated(stored)) {
       // Its end is waited for only by those who have to load.
       const cached = await this.#stack.get(stored, signal);
@@ -89,7 +88,7 @@ export class Loads {
       const cached = await look();
       if (cached !== undefined) return cached;
       const call = (): T | Promise<T> =>
-        this.#call(stored, () => loader({ signal: abandoned, key: given }));
+        this.#call([key], () => loader({ signal: abandoned, key: given }));
       const load = async (): Promise<unknown> =>
         (await this.#load([origin], async () => [await call()], storage)).get(stored);
       const { loadLocks } = this.#stack;
@@ -112,6 +111,7 @@ export class Loads {
     storage: LoadStorage,
     signal?: AbortSignal,
   ): Promise<Map<string, unknown>> {
+    this.#assertOthers(keys);
     const values = await this.#stack.getMany(keys.map((key) => key.stored), signal);
     const missing = keys.filter((key) => !values.has(key.stored));
     const loaded = await this.loadMany(missing, loadMissing, storage, signal);
@@ -148,14 +148,22 @@ export class Loads {
   }
 
   /** Calls a loader, and knows what it asks for before it waits for anything. */
-  #call<T>(stored: string, loader: () => T | Promise<T>): T | Promise<T> {
+  #call<T>(keys: readonly NamedKey[], loader: () => T): T {
     const before = this.#calling;
-    this.#calling = stored;
+    this.#calling = keys.map((key) => key.stored);
     try {
       return loader();
     } finally {
       this.#calling = before;
     }
+  }
+
+  /** @throws {TypeError} when one of some keys is asked for by its own loader. */
+  #assertOthers(keys: readonly NamedKey[]): void {
+    if (this.#calling.length === 0) return;
+    const own = keys.find((key) => this.#calling.includes(key.stored));
+    if (own === undefined) return;
+    throw new TypeError(`Cannot load ${show(own.given)}: its own loader asks for it`);
   }
 
   /** What the caller of a key does when it leads: keeps a ticket as long as the load is under way. */
@@ -201,7 +209,11 @@ export class Loads {
     if (missing.length === 0) return values;
     const loaded = await this.#load(
       missing,
-      () => loadMissing(missing.map(({ key }) => key.given), { signal: abandoned }),
+      () => {
+        const keys = missing.map(({ key }) => key);
+        const given = keys.map((key) => key.given);
+        return this.#call(keys, () => loadMissing(given, { signal: abandoned }));
+      },
       storage,
     );
     for (const [key, value] of loaded) values.set(key, value);

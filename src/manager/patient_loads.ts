@@ -18,6 +18,8 @@ export interface PatientLoad {
    * @param isAhead whether what is there is fresh still: then nobody waits for another process.
    */
   readonly load: (signal: AbortSignal | undefined, isAhead: boolean) => Promise<unknown>;
+  /** Whether a load is under way: then nobody has to see to it that there is one. */
+  readonly isUnderWay: () => boolean;
 }
 
 /** Loads that are not waited for longer than somebody wants to, or not at all. */
@@ -35,8 +37,10 @@ export class PatientLoads {
     const cached = await this.#stack.get(key.stored, signal, aside);
     if (cached !== undefined) {
       const age = this.#stack.clock.now() - aside.createdAt;
-      // Its failure is told as an event, like that of any load.
-      if (age >= policy.refreshAhead * asked.ttl) load(undefined, true).catch(() => {});
+      if (age >= policy.refreshAhead * asked.ttl && !asked.isUnderWay()) {
+        // Its failure is told as an event, like that of any load.
+        load(undefined, true).catch(() => {});
+      }
       return cached;
     }
     return aside.stale === undefined
@@ -71,20 +75,25 @@ export class PatientLoads {
 
   /** Waits for a load for a while; it goes on when the stale value has been given. */
   async #orStale(asked: PatientLoad, stale: unknown): Promise<unknown> {
-    const { key, policy: { softTimeout }, signal } = asked;
-    const loading = this.#inTime(asked, undefined);
+    const { key, policy: { softTimeout, hardTimeout }, signal } = asked;
+    const isUnderWay = asked.isUnderWay();
     if (softTimeout === 0) {
       // Its failure is told as an event, like that of any load.
-      loading.catch(() => {});
+      if (!isUnderWay) this.#inTime(asked, undefined).catch(() => {});
       this.#stack.servedStale(key.stored, undefined);
       return stale;
     }
+    // Who waits for what others load is not to wait for ever, nor to load when that fails.
+    const leaving = isUnderWay && hardTimeout === Infinity ? new AbortController() : undefined;
+    const loading = this.#inTime(asked, leaving?.signal);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let isOver = false;
     const give = (error?: unknown): void => {
       if (isOver) return;
+      isOver = true;
       this.#stack.servedStale(key.stored, error);
       resolve(stale);
+      leaving?.abort();
     };
     const giveUp = (): void => reject(signal?.reason);
     loading.then(resolve, give);

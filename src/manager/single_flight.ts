@@ -1,3 +1,5 @@
+import { isCacheError } from "../errors.ts";
+
 /** What a caller does when it comes to be its turn. */
 export interface Lead<T> {
   /** Makes a value; the signal is aborted when nobody waits for it any more. */
@@ -11,8 +13,12 @@ interface Waiter<T> {
   readonly lead: Lead<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (reason: unknown) => void;
+  /** What it waits in. */
+  flight: Flight<T>;
   /** Whether it came when the load under way was outdated, and waits for the next one. */
   isForNext: boolean;
+  /** Whether it came when the load under way was late. */
+  cameLate: boolean;
 }
 
 /** The callers of one key. One of them leads. */
@@ -22,6 +28,8 @@ interface Flight<T> {
   controller: AbortController;
   /** Those among the waiters who want the value of the load under way. */
   wanted: number;
+  /** Whether somebody has waited for the load under way as long as they would. */
+  isLate: boolean;
 }
 
 /**
@@ -31,6 +39,9 @@ interface Flight<T> {
  * given up is aborted, and a caller that comes before it has ended waits for
  * that end before the next one starts. So does a caller that comes when the
  * load under way is outdated, and it does not get its value.
+ *
+ * A load that is late, and that one who came then has waited for in vain too,
+ * is taken for lost: those who still wait go on without it.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
@@ -38,6 +49,11 @@ export class SingleFlight<T> {
   /** Whether a load of a key is under way whose value is too old for a caller that comes now. */
   isOutdated(key: string): boolean {
     return this.#flights.get(key)?.leader.isOutdated?.() ?? false;
+  }
+
+  /** Whether a load of a key is under way that is not late. */
+  isUnderWay(key: string): boolean {
+    return this.#flights.get(key)?.isLate === false;
   }
 
   /**
@@ -49,8 +65,7 @@ export class SingleFlight<T> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise<T>((resolve, reject) => {
       const underWay = this.#flights.get(key);
-      const flight: Flight<T> = underWay ??
-        { waiters: new Set(), leader: lead, controller: new AbortController(), wanted: 0 };
+      const flight = underWay ?? begun(lead);
       const waiter: Waiter<T> = {
         lead,
         resolve: (value) => {
@@ -61,12 +76,18 @@ export class SingleFlight<T> {
           signal?.removeEventListener("abort", giveUp);
           reject(reason);
         },
+        flight,
         isForNext: underWay !== undefined && this.isOutdated(key),
+        cameLate: flight.isLate,
       };
       const giveUp = (): void => {
+        const { flight } = waiter;
         flight.waiters.delete(waiter);
         waiter.reject(signal?.reason);
         if (!waiter.isForNext && --flight.wanted === 0) flight.controller.abort(signal?.reason);
+        if (!isCacheError(signal?.reason, "timeout")) return;
+        if (waiter.cameLate) this.#lose(key, flight, signal?.reason);
+        else flight.isLate = true;
       };
       signal?.addEventListener("abort", giveUp, { once: true });
       flight.waiters.add(waiter);
@@ -93,8 +114,30 @@ export class SingleFlight<T> {
       }
       leader = next(flight);
     }
-    this.#flights.delete(key);
+    if (this.#flights.get(key) === flight) this.#flights.delete(key);
   }
+
+  /** Goes on without a load that may never end. */
+  #lose(key: string, lost: Flight<T>, reason: unknown): void {
+    lost.controller.abort(reason);
+    const [first] = lost.waiters;
+    this.#flights.delete(key);
+    if (first === undefined) return;
+    const flight = begun(first.lead);
+    for (const waiter of lost.waiters) {
+      waiter.flight = flight;
+      flight.waiters.add(waiter);
+    }
+    lost.waiters.clear();
+    next(flight);
+    this.#flights.set(key, flight);
+    this.#fly(key, flight, first);
+  }
+}
+
+function begun<T>(leader: Lead<T>): Flight<T> {
+  const controller = new AbortController();
+  return { waiters: new Set(), leader, controller, wanted: 0, isLate: false };
 }
 
 /** Makes all that still wait want the next load. @returns the one that leads it, if any. */
@@ -102,10 +145,12 @@ function next<T>(flight: Flight<T>): Waiter<T> | undefined {
   let leader: Waiter<T> | undefined;
   for (const waiter of flight.waiters) {
     waiter.isForNext = false;
+    waiter.cameLate = false;
     leader ??= waiter;
   }
   if (leader !== undefined) flight.leader = leader.lead;
   flight.controller = new AbortController();
   flight.wanted = flight.waiters.size;
+  flight.isLate = false;
   return leader;
 }

@@ -147,4 +147,62 @@ describe("CacheManager.getOrSet() with locks", () => {
     await settle();
     assert.equal(await caches[2]!.get("key"), "new");
   });
+
+  it("who asks while a value is loaded again ahead, by another process, gets one", async () => {
+    const { clock, caches, service } = await openCluster(2);
+    const [owner, other] = caches as [CacheManager, CacheManager];
+    const options = { ttl: "10s", refreshAhead: 0.5 };
+    await owner.getOrSet("key", () => "old", options);
+    await other.getOrSet("key", () => "old", options);
+    await clock.advanceAsync(9900);
+    const loader = new HeldLoader();
+    await owner.getOrSet("key", loader.load, options);
+    await settle();
+    const answer = Promise.withResolvers<void>();
+    service.held = answer.promise;
+    assert.equal(await other.getOrSet("key", loader.load, options), "old");
+    await settle();
+    await clock.advanceAsync(100);
+    const asked = other.getOrSet("key", loader.load, options);
+    await settle();
+    answer.resolve();
+    await settle();
+    loader.calls[0]!.answer("new");
+    await settle();
+    await clock.advanceAsync(500);
+    assert.equal(await asked, "new");
+    assert.equal(loader.calls.length, 1);
+  });
+
+  it("a null that another process has loaded is not loaded again", async () => {
+    const { caches, service } = await openCluster(2);
+    const loader = new HeldLoader();
+    const first = caches[0]!.getOrSet("key", loader.load);
+    await settle();
+    const answer = Promise.withResolvers<void>();
+    service.held = answer.promise;
+    const second = caches[1]!.getOrSet("key", loader.load);
+    await settle();
+    loader.calls[0]!.answer(null);
+    assert.equal(await first, null);
+    // The lock is free by the time that the second has it.
+    service.owners.clear();
+    answer.resolve();
+    assert.equal(await second, null);
+    assert.equal(loader.calls.length, 1);
+  });
+
+  it("a loader that goes on when nobody waits for it any more does not keep the lock", async () => {
+    const { clock, caches } = await openCluster(2);
+    const loader = new HeldLoader();
+    const given = assert.rejects(caches[0]!.getOrSet("key", loader.load, { hardTimeout: "1s" }));
+    await clock.advanceAsync(1000);
+    await given;
+    const asked = caches[1]!.getOrSet("key", loader.load);
+    await clock.advanceAsync(2 * LEASE_MS);
+    assert.equal(loader.calls.length, 2);
+    loader.calls[1]!.answer("value");
+    await settle();
+    assert.equal(await asked, "value");
+  });
 });

@@ -6,6 +6,8 @@ export class FakeLockService {
   readonly owners: Map<string, { readonly fence: number; until: number }> = new Map();
   /** What it does. */
   health: "up" | "failing" | "hanging" = "up";
+  /** What its answers wait for. */
+  held: Promise<void> | undefined;
   /** Requests so far. */
   requests = 0;
   fence = 0;
@@ -47,7 +49,8 @@ export class FakeLocks implements LockProvider {
 
   async #answer(): Promise<void> {
     this.#service.requests++;
-    const { health } = this.#service;
+    const { health, held } = this.#service;
+    await held;
     if (health === "failing") throw new Error("the lock service is broken");
     if (health === "hanging") await new Promise(() => {});
   }

@@ -153,6 +153,69 @@ describe("CacheManager.getOrSet() with patience", () => {
     assert.equal(await cache.getOrSet("key", () => cache.getOrSet("other", () => 1)), 1);
   });
 
+  it("so does one that asks under a policy, or among others", async () => {
+    const { cache } = await openBoth();
+    const own = { name: "TypeError", message: 'Cannot load "key": its own loader asks for it' };
+    const patient = (): Promise<number> => cache.getOrSet("key", () => 1, { staleFor: "1m" });
+    const many = (): Promise<number[]> => cache.getOrSetMany(["other", "key"], () => [1, 2]);
+    await assert.rejects(cache.getOrSet("key", patient), own);
+    await assert.rejects(cache.getOrSet<unknown>("key", many), own);
+    await assert.rejects(cache.getOrSetMany(["key"], many), own);
+    await assert.rejects(cache.getOrSetMany(["key"], async () => [await patient()]), own);
+  });
+
+  it("a loader that never ends is given up, once one has waited for it in vain that came when it was late", async () => {
+    const { cache, clock } = await openBoth();
+    const loader = new HeldLoader();
+    const refused: Promise<void>[] = [];
+    const ask = (hardTimeout: string): void => {
+      const asked = cache.getOrSet("key", loader.load, { hardTimeout });
+      refused.push(assert.rejects(asked, (error) => isCacheError(error, "timeout")));
+    };
+    // There is somebody who waits at every moment.
+    for (let second = 0; second < 4; second++) {
+      ask("2s");
+      await clock.advanceAsync(SECOND_MS);
+      if (second < 3) assert.equal(loader.calls.length, 1);
+    }
+    const patient = cache.getOrSet("key", loader.load);
+    await clock.advanceAsync(SECOND_MS);
+    await Promise.all(refused.slice(0, 3));
+    assert.equal(loader.calls.length, 2);
+    assert.equal(loader.calls[0]!.signal.aborted, true);
+    loader.calls[1]!.answer("new");
+    assert.equal(await patient, "new");
+    loader.calls[0]!.answer("lost");
+    await settle();
+    assert.equal(await cache.get("key"), "new");
+  });
+
+  it("those who were given the stale value do not stand in line to load when the loader fails", async () => {
+    for (const softTimeout of [undefined, "1s"]) {
+      const { cache, clock, all } = await openStale({ staleFor: "1m", softTimeout });
+      const loader = new HeldLoader();
+      const asked = [1, 2, 3].map(() => cache.getOrSet("key", loader.load, all));
+      await clock.advanceAsync(SECOND_MS);
+      assert.deepEqual(await Promise.all(asked), [1, 1, 1]);
+      loader.calls[0]!.fail(new Error("down"));
+      await settle();
+      assert.equal(loader.calls.length, 1);
+    }
+  });
+
+  it("nor those whose value is loaded again ahead of time", async () => {
+    const { cache, clock } = await openBoth();
+    const options = { ttl: "10s", refreshAhead: 0.5 };
+    await cache.getOrSet("key", () => 1, options);
+    await clock.advanceAsync(6 * SECOND_MS);
+    const loader = new HeldLoader();
+    for (let at = 0; at < 3; at++) await cache.getOrSet("key", loader.load, options);
+    await settle();
+    loader.calls[0]!.fail(new Error("down"));
+    await settle();
+    assert.equal(loader.calls.length, 1);
+  });
+
   it("refuses options that are none", async () => {
     const { cache } = await openBoth();
     const seconds = 3600 as unknown as LoadOptions;
