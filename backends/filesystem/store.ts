@@ -9,6 +9,7 @@ import { type Disk, probe } from "./disk.ts";
 import { FirstForm } from "./first_form.ts";
 import { fileOf, LargeFiles, newFile, ORPHAN_AGE_MS } from "./large_files.ts";
 import type { SegmentLogStats } from "./log/log_stats.ts";
+import type { Place } from "./log/reference.ts";
 import { SegmentLog } from "./log/segment_log.ts";
 import type { LockHost } from "./locks/lock_store.ts";
 import { notTaken, tellNoRoom } from "./no_room.ts";
@@ -135,8 +136,10 @@ export class Store {
    * @returns `false` when it is too large.
    * @throws {CacheError} `"backend"` when the disk does not take it; the key is a miss then.
    */
-  set(key: string, entry: CacheEntry, placement?: Placement): MaybePromise<boolean> {
+  set(key: string, entry: CacheEntry, options?: Placement): MaybePromise<boolean> {
     const frame = entry.encode();
+    const { cost } = entry;
+    const placement = cost === undefined ? options : { ...options, cost };
     if (!(frame instanceof Promise) && this.#isSmall(key, frame) && this.#firstForm === undefined) {
       if (this.#pending.size > 0) this.#pending.delete(key);
       return this.#putSmall(key, frame, entry.expiresAt, placement);
@@ -270,7 +273,7 @@ export class Store {
     key: string,
     frame: Uint8Array,
     expiresAt: number,
-    placement?: Placement,
+    placement?: Place,
   ): MaybePromise<boolean> {
     const stored = this.#log.put(key, frame, expiresAt, placement);
     if (stored === true) return true;
@@ -288,7 +291,7 @@ export class Store {
     key: string,
     encoding: MaybePromise<Uint8Array>,
     expiresAt: number,
-    placement?: Placement,
+    placement?: Place,
     isNew = true,
   ): Promise<boolean> {
     const turn = Symbol();
@@ -312,7 +315,7 @@ export class Store {
     frame: Uint8Array,
     expiresAt: number,
     isCurrent: () => boolean,
-    placement: Placement | undefined,
+    placement: Place | undefined,
   ): Promise<boolean> {
     return this.#files.inTurn(async () => {
       if (!isCurrent()) return true;

@@ -7,7 +7,8 @@ import type {
   EvictionPolicy,
   Placement,
 } from "../../src/eviction/eviction_policy.ts";
-import { Probation } from "../../src/eviction/probation.ts";
+import type { Probation } from "../../src/eviction/probation.ts";
+import { storePolicy } from "../../src/eviction/store_policy.ts";
 import type { Clock } from "../../src/types.ts";
 
 /** What one look for entries whose time is over has done. */
@@ -43,7 +44,7 @@ export class MemoryStore {
   /** @param seed of the hashes that the policy is given: who does not know it cannot make keys whose hashes collide. */
   constructor(clock: Clock, policy: EvictionPolicy, limits: EvictionLimits, seed?: number) {
     this.#clock = clock;
-    this.#policy = new Probation(policy, limits);
+    this.#policy = storePolicy(policy, limits);
     this.#limits = limits;
     this.#seed = seed;
   }
@@ -131,9 +132,9 @@ export class MemoryStore {
       slot = this.#take(key);
       const hash = this.#policy.usesHash ? keyHash(key, this.#seed) : 0;
       if (isOnProbation) this.#policy.addProbation(slot, weight, hash);
-      else this.#policy.add(slot, weight, hash);
+      else this.#policy.add(slot, weight, hash, entry.cost);
     } else {
-      this.#policy.reweigh(slot, weight);
+      this.#policy.reweigh(slot, weight, entry.cost);
       if (this.#isMortal(slot)) this.#mortals--;
     }
     this.#weight += added;

@@ -38,6 +38,8 @@ export class CacheEntry implements EntryMetadata {
   readonly version: number;
   /** Names under which entries are dropped together. */
   readonly tags: readonly string[];
+  /** What it costs to get the value again; `undefined` where that is not known, as of what was read from bytes. */
+  readonly cost: number | undefined;
   readonly #content: EntryContent;
 
   private constructor(key: string, metadata: EntryMetadata, content: EntryContent) {
@@ -47,6 +49,7 @@ export class CacheEntry implements EntryMetadata {
     this.staleUntil = metadata.staleUntil;
     this.version = metadata.version;
     this.tags = metadata.tags;
+    this.cost = metadata.cost;
     this.#content = content;
   }
 
@@ -122,10 +125,10 @@ export class CacheEntry implements EntryMetadata {
 
   /** The same value with other times. */
   withTimes(expiresAt: number, staleUntil: number): CacheEntry {
-    const { createdAt, version, tags } = this;
+    const { createdAt, version, tags, cost } = this;
     return new CacheEntry(
       this.key,
-      { createdAt, expiresAt, staleUntil, version, tags },
+      { createdAt, expiresAt, staleUntil, version, tags, cost },
       this.#content,
     );
   }

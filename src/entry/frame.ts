@@ -53,6 +53,11 @@ export interface EntryMetadata {
   readonly version: number;
   /** Names under which entries are dropped together. */
   readonly tags: readonly string[];
+  /**
+   * What it costs to get the value again, in a unit that is the same for all
+   * entries. Not part of the frame: only the process that has made it knows it.
+   */
+  readonly cost?: number | undefined;
 }
 
 /** A value as bytes, and what it takes to bring it back. */

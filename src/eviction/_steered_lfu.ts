@@ -41,6 +41,8 @@ export class SteeredLfu implements EvictionPolicy {
   readonly name: string;
   /** It counts hashes. */
   readonly usesHash = true;
+  /** It compares costs. */
+  readonly usesCost = true;
   readonly #limits: EvictionLimits;
   readonly #sketch: FrequencySketch;
   readonly #steering: WindowSteering;
@@ -68,10 +70,10 @@ export class SteeredLfu implements EvictionPolicy {
   }
 
   /** Puts the slot into the window. */
-  add(slot: number, weight: number, hash: number): void {
+  add(slot: number, weight: number, hash: number, cost?: number): void {
     if (this.#notes > 0) this.#countUses();
     const spreadHash = spread(hash);
-    this.#lfu.add(slot, weight, spreadHash);
+    this.#lfu.add(slot, weight, spreadHash, cost);
     if (--this.#addsToEstimate < 0) this.#estimate();
     this.#request(spreadHash, false);
   }
@@ -82,10 +84,10 @@ export class SteeredLfu implements EvictionPolicy {
     if (this.#notes === MAX_NOTED) this.#countUses();
   }
 
-  /** Changes the weight of a slot. */
-  reweigh(slot: number, weight: number): void {
+  /** Changes the weight and the cost of a slot. */
+  reweigh(slot: number, weight: number, cost?: number): void {
     if (this.#notes > 0) this.#countUses();
-    this.#lfu.reweigh(slot, weight);
+    this.#lfu.reweigh(slot, weight, cost);
   }
 
   /** Forgets the slot; how often its hash was seen is not forgotten. */

@@ -1,6 +1,8 @@
+import { EntryCosts } from "./_entry_costs.ts";
 import type { EvictionLimits } from "./eviction_policy.ts";
 import type { FrequencySketch } from "./_frequency_sketch.ts";
 import { grown } from "./grown.ts";
+import { MAX_SPARED } from "./_max_spared.ts";
 import { SlotLists } from "./_slot_lists.ts";
 
 const WINDOW = 0;
@@ -30,15 +32,17 @@ const MAX_WEIGHT = 0xffff_ffff;
  * New entries come into the window, a list in order of use. Those that leave it
  * come into the main area if they are asked for more often than what would
  * leave there for them: for each byte, so that one large entry is worth several
- * small ones if it is used as often as all of these together. The main area is
- * a list of those that were used in it, and one of the others.
+ * small ones if it is used as often as all of these together. Where costs are
+ * known, a use of what costs twice as much counts twice. The main area is a
+ * list of those that were used in it, and one of the others.
  *
- * 17 bytes an entry.
+ * 17 bytes an entry, and 3 where costs are known.
  */
 export class WindowedLfu {
   readonly #limits: EvictionLimits;
   readonly #sketch: FrequencySketch;
   readonly #lists = new SlotLists(3);
+  readonly #costs = new EntryCosts();
   #listOf = new Uint8Array(0);
   #weights = new Uint32Array(0);
   #hashes = new Int32Array(0);
@@ -87,10 +91,11 @@ export class WindowedLfu {
   }
 
   /** Puts a slot into the window. @param hash well spread over all bits. */
-  add(slot: number, weight: number, hash: number): void {
+  add(slot: number, weight: number, hash: number, cost?: number): void {
     if (slot >= this.#listOf.length) this.#grow(slot);
     this.#weights[slot] = Math.min(weight, MAX_WEIGHT);
     this.#hashes[slot] = hash;
+    if (cost !== undefined || this.#costs.isUsed) this.#costs.set(slot, cost, weight);
     this.#enter(WINDOW, slot);
     this.#lists.pushFront(WINDOW, slot);
     // As long as there is room, what is too much for the window goes on without a comparison.
@@ -101,17 +106,21 @@ export class WindowedLfu {
 
   /** Counts a use for the order of the lists. */
   touch(slot: number): void {
+    if (this.#costs.isUsed) this.#costs.refill(slot);
     const list = this.#listOf[slot]!;
     if (list !== PROBATION) {
       this.#lists.moveToFront(list, slot);
       return;
     }
     this.#move(slot, PROTECTED);
-    while (this.#isProtectedOver()) this.#move(this.#lists.back(PROTECTED), PROBATION);
+    while (this.#isProtectedOver()) {
+      this.#move(this.#spare(this.#lists.back(PROTECTED), PROTECTED), PROBATION);
+    }
   }
 
-  /** Changes the weight of an entry. */
-  reweigh(slot: number, weight: number): void {
+  /** Changes the weight and the cost of an entry. */
+  reweigh(slot: number, weight: number, cost?: number): void {
+    if (cost !== undefined || this.#costs.isUsed) this.#costs.set(slot, cost, weight);
     this.#leave(slot);
     this.#weights[slot] = Math.min(weight, MAX_WEIGHT);
     this.#enter(this.#listOf[slot]!, slot);
@@ -130,13 +139,15 @@ export class WindowedLfu {
       if (!this.#moveIntoRoom()) break;
     }
     const candidate = lists.back(WINDOW);
-    let victim = lists.back(PROBATION);
-    if (victim < 0) victim = lists.back(PROTECTED);
+    let victim = this.#mainVictim();
     if (victim < 0) {
+      victim = this.#spare(candidate, WINDOW);
+    } else if (candidate < 0 || !this.#isWindowFull()) {
+      victim = this.#spare(victim, this.#listOf[victim]!);
+    } else if (this.#isWorthMore(candidate, victim)) {
+      this.#move(candidate, PROBATION);
+    } else {
       victim = candidate;
-    } else if (candidate >= 0 && this.#isWindowFull()) {
-      if (this.#isWorthMore(candidate, victim)) this.#move(candidate, PROBATION);
-      else victim = candidate;
     }
     if (victim >= 0) this.remove(victim);
     return victim;
@@ -145,13 +156,35 @@ export class WindowedLfu {
   /** Forgets all slots. */
   clear(): void {
     this.#lists.clear();
+    this.#costs.clear();
     this.#weightOf.fill(0);
     this.#entriesOf.fill(0);
   }
 
+  /** The next one to leave the main area, -1 when there is none. */
+  #mainVictim(): number {
+    const slot = this.#lists.back(PROBATION);
+    return slot < 0 ? this.#lists.back(PROTECTED) : slot;
+  }
+
+  /** Passes over what is next to leave a list without a comparison, as often as its cost is worth. */
+  #spare(next: number, list: number): number {
+    if (!this.#costs.isUsed) return next;
+    let slot = next;
+    for (let spared = 0; spared < MAX_SPARED && this.#costs.spend(slot); spared++) {
+      this.#lists.moveToFront(list, slot);
+      slot = this.#lists.back(list);
+    }
+    return slot;
+  }
+
   #isWorthMore(candidate: number, victim: number): boolean {
-    const uses = this.#sketch.frequency(this.#hashes[candidate]!);
-    const usesOfVictim = this.#sketch.frequency(this.#hashes[victim]!);
+    let uses = this.#sketch.frequency(this.#hashes[candidate]!);
+    let usesOfVictim = this.#sketch.frequency(this.#hashes[victim]!);
+    if (this.#costs.isUsed) {
+      uses *= this.#costs.priceOf(candidate);
+      usesOfVictim *= this.#costs.priceOf(victim);
+    }
     const weight = this.#weights[candidate]!;
     const weightOfVictim = this.#weights[victim]!;
     return weight <= weightOfVictim * SIMILAR && weightOfVictim <= weight * SIMILAR

@@ -30,15 +30,21 @@ export interface EvictionPolicy {
   /** Whether it looks at the hash given to {@linkcode EvictionPolicy.add}; if not, any number will do. */
   readonly usesHash: boolean;
   /**
+   * Whether it heeds costs. If not, the store sees to it that dear entries stay
+   * longer. @default false
+   */
+  readonly usesCost?: boolean;
+  /**
    * An entry came in. `slot` is in no use.
    *
    * @param hash 32 bits of the key, the same for the same key each time.
+   * @param cost of getting it again, in a unit that is the same for all; `undefined` where it is not known.
    */
-  add(slot: number, weight: number, hash: number): void;
+  add(slot: number, weight: number, hash: number, cost?: number): void;
   /** An entry was read, or written again with the same key. */
   touch(slot: number): void;
-  /** An entry's weight changed. */
-  reweigh(slot: number, weight: number): void;
+  /** An entry was written again: it may have another weight and cost. */
+  reweigh(slot: number, weight: number, cost?: number): void;
   /** An entry left for a reason of its own: deleted, expired. */
   remove(slot: number): void;
   /**

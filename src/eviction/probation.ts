@@ -21,6 +21,8 @@ const MIN_PATIENCE = 16;
  * holds, the policy picks. So a wrong guess never costs more than a tenth, and
  * a right one has time to come true.
  *
+ * What an entry on probation costs is not known here.
+ *
  * Takes nothing while it was never used, 25 bytes an entry otherwise.
  */
 export class Probation implements EvictionPolicy {
@@ -52,9 +54,9 @@ export class Probation implements EvictionPolicy {
   }
 
   /** An entry that was asked for came in. */
-  add(slot: number, weight: number, hash: number): void {
+  add(slot: number, weight: number, hash: number, cost?: number): void {
     this.#proven++;
-    this.#policy.add(slot, weight, hash);
+    this.#policy.add(slot, weight, hash, cost);
   }
 
   /** An entry that nobody has asked for came in. */
@@ -79,10 +81,10 @@ export class Probation implements EvictionPolicy {
     }
   }
 
-  /** An entry's weight changed. */
-  reweigh(slot: number, weight: number): void {
+  /** An entry was written again. */
+  reweigh(slot: number, weight: number, cost?: number): void {
     if (this.#entries === 0 || this.#isHeld[slot] !== 1) {
-      this.#policy.reweigh(slot, weight);
+      this.#policy.reweigh(slot, weight, cost);
     } else {
       this.#weight += weight - this.#weights[slot]!;
       this.#weights[slot] = weight;

@@ -21,6 +21,15 @@ export interface SetOptions extends OperationOptions {
    * @default {[]}
    */
   readonly tags?: readonly string[] | undefined;
+  /**
+   * What it costs to get the value again, 0 or more, in any unit that is the
+   * same for all: milliseconds, cents. Tiers that evict keep what costs more
+   * for longer; what has no cost counts as the mean of those that have one.
+   * Tiers in other processes, and after a restart, do not know it.
+   *
+   * @default {not known; what a load has taken, with {@linkcode CacheManagerOptions.measureLoadCost}}
+   */
+  readonly cost?: number | undefined;
 }
 
 /** Options of {@linkcode Cache.getOrSet}. */
@@ -78,6 +87,8 @@ export interface SetEntry {
   readonly ttl?: Duration | undefined;
   /** Names under which entries are dropped together. @default {[]} */
   readonly tags?: readonly string[] | undefined;
+  /** What it costs to get the value again, see {@linkcode SetOptions.cost}. @default {not known} */
+  readonly cost?: number | undefined;
 }
 
 /** What a loader is told. */

@@ -96,7 +96,7 @@ export class CacheManager extends ScopedCache implements AsyncDisposable {
       if (native !== undefined) useNativeCrc32(native);
     }
     const stack = new TierStack({ ...resolved, tiers, events, versions, sharing });
-    const loads = new Loads(stack);
+    const loads = new Loads(stack, resolved.measuresLoadCost);
     const { defaultTtl } = resolved;
     stack.instant.prefetcher = await openPrefetcher(resolved.prefetch, {
       stack,

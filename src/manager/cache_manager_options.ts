@@ -93,6 +93,13 @@ export interface CacheManagerOptions {
   readonly prefetch?: boolean | PrefetchOptions | undefined;
   /** Where the hot keys are kept, so that the next process starts warm. @default {nowhere} */
   readonly snapshot?: SnapshotOptions | undefined;
+  /**
+   * Whether the time that a loader has taken, its share of it in a batch, is
+   * the cost of what it makes, in milliseconds; see {@linkcode SetOptions.cost}.
+   *
+   * @default {false}
+   */
+  readonly measureLoadCost?: boolean | undefined;
   /** How processes that share a store agree, and tiers are brought what they missed. @default {as {@linkcode CoordinationConfig} says} */
   readonly coordination?: CoordinationConfig | undefined;
   /** The one source of time. @default {the system's clock} */
@@ -110,6 +117,7 @@ export interface ResolvedOptions {
   readonly asksBackends: boolean;
   readonly prefetch: ResolvedPrefetchOptions | undefined;
   readonly snapshot: ResolvedSnapshotOptions | undefined;
+  readonly measuresLoadCost: boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly coordination: CoordinationOptions;
@@ -158,6 +166,7 @@ const FIELDS = [
   "maxDecodedBytes",
   "prefetch",
   "snapshot",
+  "measureLoadCost",
   "coordination",
   "clock",
   "random",
@@ -190,6 +199,7 @@ export async function resolveOptions(options: unknown): Promise<ResolvedOptions>
     asksBackends: reader.boolean("enableStats") ?? true,
     prefetch: resolvePrefetchOptions(reader.raw("prefetch")),
     snapshot: resolveSnapshotOptions(reader.raw("snapshot")),
+    measuresLoadCost: reader.boolean("measureLoadCost") ?? false,
     clock: clock ?? systemClock,
     random: reader.function<() => number>("random") ?? Math.random,
     coordination: readCoordination(SUBJECT, reader.raw("coordination")),

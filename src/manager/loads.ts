@@ -17,6 +17,8 @@ export interface LoadStorage {
   readonly ttl: number;
   /** As the tiers know them. */
   readonly tags: readonly string[];
+  /** What it costs to get it again; what its load has taken, where that is measured and this not given. */
+  readonly cost?: number | undefined;
   /** Its place among a tier's entries. */
   readonly placement?: Placement | undefined;
   /** How long a loader is waited for. */
@@ -39,17 +41,23 @@ interface Origin {
   version: number | undefined;
 }
 
+/** What a load costs at least that is over at once. */
+const LEAST_COST_MS = 0.5;
+
 /** Reads through the tiers to a loader: one load at a time for each key. */
 export class Loads {
   readonly #stack: TierStack;
+  readonly #measuresCost: boolean;
   readonly #flights = new SingleFlight<unknown>();
   readonly #patient: PatientLoads;
   /** The keys whose loader is being called at this moment. */
   #calling: readonly string[] = [];
 
-  constructor(stack: TierStack) {
+  /** @param measuresCost whether what a load takes is the cost of what it makes. */
+  constructor(stack: TierStack, measuresCost = false) {
     this.#stack = stack;
     this.#patient = new PatientLoads(stack);
+    this.#measuresCost = measuresCost;
   }
 
   /** Reads one key, or loads and stores it. */
@@ -224,7 +232,7 @@ export class Loads {
   async #load(
     origins: readonly Origin[],
     load: () => readonly unknown[] | Promise<readonly unknown[]>,
-    { ttl, tags, placement, policy }: LoadStorage,
+    { ttl, tags, cost, placement, policy }: LoadStorage,
   ): Promise<Map<string, unknown>> {
     const version = this.#stack.stamp();
     for (const origin of origins) {
@@ -232,15 +240,21 @@ export class Loads {
       origin.ticket.renew();
       origin.version = version;
     }
+    const { clock } = this.#stack;
+    const startedAt = clock.now();
     const loaded = await this.#counted(origins.map(({ key }) => key), load);
+    // Each has its share of what a batch takes, and what takes less than the clock tells is not free.
+    const measured = Math.max(LEAST_COST_MS, clock.now() - startedAt) / origins.length;
     const values = new Map(origins.map(({ key }, at) => [key.stored, loaded[at]]));
     const storable = origins.filter(({ key, ticket }) =>
       ticket.isValid && values.get(key.stored) !== undefined
     );
-    const now = this.#stack.clock.now();
+    const now = clock.now();
+    const costOfEach = cost ?? (this.#measuresCost ? measured : undefined);
     const writes = storable.map(({ key: { stored } }) => {
       const value = values.get(stored);
-      return { key: stored, value, version, ...lifeOf(value, { ttl, tags, policy }, now) };
+      const life = lifeOf(value, { ttl, tags, policy }, now);
+      return { key: stored, value, version, cost: costOfEach, ...life };
     });
     const storing = this.#stack.setMany(writes, undefined, placement);
     // The write of its own value does not make a load outdated.

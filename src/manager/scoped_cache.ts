@@ -279,8 +279,9 @@ export class ScopedCache implements Cache {
         }`,
       );
     }
-    const { ttl, tags } = options;
+    const { ttl, tags, cost } = options;
     return {
+      cost: cost === undefined ? undefined : checkedCost(action, cost),
       ttl: ttl === undefined
         ? this.#core.defaultTtl
         : parseDuration(ttl, `Cannot ${action}: 'ttl'`),
@@ -334,4 +335,14 @@ function assertLoader(loader: unknown): void {
   if (typeof loader !== "function") {
     throw new TypeError(`Cannot load: loader must be a function: current value is ${show(loader)}`);
   }
+}
+
+/** @throws {TypeError} or a RangeError for what is no cost. */
+function checkedCost(action: string, cost: unknown): number {
+  const message = `Cannot ${action}: 'cost' must be a number from 0 on: current value is ${
+    show(cost)
+  }`;
+  if (typeof cost !== "number") throw new TypeError(message);
+  if (!(cost >= 0 && cost < Infinity)) throw new RangeError(message);
+  return cost;
 }

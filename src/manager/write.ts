@@ -12,6 +12,8 @@ export interface Write {
   readonly ttl: number;
   /** As the tiers know them. */
   readonly tags: readonly string[];
+  /** What it costs to get the value again. */
+  readonly cost?: number | undefined;
   /** When what is written was begun to be made; a stamp of {@linkcode TierStack.stamp}. */
   readonly version: number;
 }
@@ -22,7 +24,7 @@ export interface Write {
  * @throws {TypeError} for a value that no format carries.
  */
 export function entryOf(
-  { key, value, ttl, tags, version }: Write,
+  { key, value, ttl, tags, cost, version }: Write,
   createdAt: number,
   format: WriteFormat,
 ): CacheEntry {
@@ -32,7 +34,7 @@ export function entryOf(
   return CacheEntry.of(
     key,
     isBinary(value) ? copyBinary(value) : value,
-    { createdAt, expiresAt, staleUntil: expiresAt, version, tags },
+    { createdAt, expiresAt, staleUntil: expiresAt, version, tags, cost },
     format,
   );
 }

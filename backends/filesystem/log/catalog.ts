@@ -1,4 +1,3 @@
-import type { Placement } from "../../../src/eviction/eviction_policy.ts";
 import type { Probation } from "../../../src/eviction/probation.ts";
 import { EntryIndex, MAX_SEGMENTS, NO_SEGMENT } from "./index.ts";
 import {
@@ -8,6 +7,7 @@ import {
   KIND_TOMBSTONE,
   type RecordHeader,
 } from "./record.ts";
+import type { Place } from "./reference.ts";
 import type { Holder } from "./segment.ts";
 
 /** A get may return it, and the policy knows it. */
@@ -91,7 +91,7 @@ export class Catalog {
     holder: Holder,
     offset: number,
     now: number,
-    placement?: Placement,
+    placement?: Place,
   ): number {
     if (header.kind === KIND_GENERATION || header.stamp <= this.generation) return -1;
     const { index } = this;
@@ -126,7 +126,7 @@ export class Catalog {
     } else {
       if (wasVisible) {
         if (!placement?.probation) this.#policy.touch(slot);
-        this.#reshow(slot, header, holder);
+        this.#reshow(slot, header, holder, placement?.cost);
       } else {
         this.#show(slot, header, holder, placement);
       }
@@ -277,18 +277,18 @@ export class Catalog {
     }
   }
 
-  #reshow(slot: number, header: RecordHeader, holder: Holder): void {
+  #reshow(slot: number, header: RecordHeader, holder: Holder, cost: number | undefined): void {
     this.index.setFlags(slot, header.kind === KIND_REFERENCE ? VISIBLE | REFERENCE : VISIBLE);
     if (header.blocks > 0) this.#blocks.set(slot, header.blocks);
-    this.#policy.reweigh(slot, this.#count(slot, holder));
+    this.#policy.reweigh(slot, this.#count(slot, holder), cost);
   }
 
-  #show(slot: number, header: RecordHeader, holder: Holder, placement?: Placement): void {
+  #show(slot: number, header: RecordHeader, holder: Holder, placement?: Place): void {
     this.index.setFlags(slot, header.kind === KIND_REFERENCE ? VISIBLE | REFERENCE : VISIBLE);
     if (header.blocks > 0) this.#blocks.set(slot, header.blocks);
     const weight = this.#count(slot, holder);
     if (placement?.probation) this.#policy.addProbation(slot, weight, header.hashLow);
-    else this.#policy.add(slot, weight, header.hashLow);
+    else this.#policy.add(slot, weight, header.hashLow, placement?.cost);
   }
 
   #count(slot: number, holder: Holder): number {

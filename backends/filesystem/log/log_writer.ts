@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers/promises";
-import type { Placement } from "../../../src/eviction/eviction_policy.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { TOMBSTONE } from "./catalog.ts";
@@ -8,6 +7,7 @@ import type { OpenedCore } from "./open_core.ts";
 import type { Reader } from "./reader.ts";
 import { appendGeneration, appendTo, appendTombstone } from "./reclaim.ts";
 import { BLOCK_BYTES, KIND_TOMBSTONE, makeRecordHeader, type RecordHeader } from "./record.ts";
+import type { Place } from "./reference.ts";
 import type { Space } from "./space.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -70,7 +70,7 @@ export class LogWriter {
     body: Uint8Array,
     expiresAt: number,
     fileBytes: number,
-    placement?: Placement,
+    placement?: Place,
   ): MaybePromise<boolean> {
     const { hash, catalog, clock, stamps, counters, health } = this.#core;
     hash.of(key);

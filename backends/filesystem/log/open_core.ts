@@ -1,7 +1,7 @@
 import { StampClock } from "./stamp_clock.ts";
 import { CacheError } from "../../../src/errors.ts";
 import { liveBudget } from "./budget.ts";
-import { Probation } from "../../../src/eviction/probation.ts";
+import { storePolicy } from "../../../src/eviction/store_policy.ts";
 import { Catalog } from "./catalog.ts";
 import type { LogCore } from "./core.ts";
 import { DirectoryWatch, lostError } from "./directory_watch.ts";
@@ -54,7 +54,7 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     layer,
     directory,
     watch,
-    catalog: new Catalog(new Probation(options.policy(limits), limits), maxEntries),
+    catalog: new Catalog(storePolicy(options.policy(limits), limits), maxEntries),
     hash: new KeyHash(directory.seed[0]!, directory.seed[1]!),
     stamps: new StampClock(clock),
     clock,

@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers/promises";
-import type { Placement } from "../../../src/eviction/eviction_policy.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { maxRecordLength } from "./batch.ts";
 import { closedError, type LogCore, reportError } from "./core.ts";
@@ -10,7 +9,7 @@ import { lostError } from "./directory_watch.ts";
 import { openCore, type OpenedCore } from "./open_core.ts";
 import type { Reader, StoredEntry } from "./reader.ts";
 import { KIND_REFERENCE, KIND_VALUE } from "./record.ts";
-import type { Reference } from "./reference.ts";
+import type { Place, Reference } from "./reference.ts";
 import { retire } from "./retire.ts";
 import type { SegmentSet } from "./segment_set.ts";
 import { blocksOf } from "./segment.ts";
@@ -129,7 +128,7 @@ export class SegmentLog {
    * @param expiresAt epoch milliseconds.
    * @returns `false` when it is too large or the disk does not take it; the key is a miss then.
    */
-  put(key: string, frame: Uint8Array, expiresAt: number, place?: Placement): MaybePromise<boolean> {
+  put(key: string, frame: Uint8Array, expiresAt: number, place?: Place): MaybePromise<boolean> {
     this.#assertOpen();
     this.#look();
     return this.#writer.put(KIND_VALUE, key, frame, expiresAt, 0, place);
