@@ -343,6 +343,7 @@ describe("CacheManager.open()", () => {
       asksBackends: true,
       prefetch: undefined,
       snapshot: undefined,
+      measuresLoadCost: false,
       clock: systemClock,
       random: Math.random,
       coordination: {
