@@ -138,6 +138,12 @@ export class Fences {
   /** Told of every write, delete and clear before it is made; `undefined` where nobody has to be. */
   watcher: ChangeWatcher | undefined;
 
+  /** Tells a watcher of the changes under way, which it has not been told of. */
+  tell(watcher: ChangeWatcher): void {
+    for (const key of this.#fences.keys()) watcher.changed(key);
+    for (const matches of this.#clears) watcher.cleared(matches);
+  }
+
   /** Whether nobody is fetching, writing or clearing a key: what is read at once may be copied at once. */
   isQuiet(key: string): boolean {
     return !this.#fences.has(key) && (this.#clears.size === 0 || !this.#isBeingCleared(key));

@@ -191,6 +191,8 @@ export class Snapshots {
       if (this.#hasValues) {
         changes = new Changes(files.openChanges(path, id), (error) => this.#unnoted(error));
         stack.fences.watcher = before === undefined ? changes : both(before.changes, changes);
+        // What they write may come to memory only after its entry was taken.
+        stack.fences.tell(changes);
       }
       const counts = { keys: 0 };
       const pieces = encodeSnapshot({

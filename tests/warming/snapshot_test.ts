@@ -143,6 +143,24 @@ describe("CacheManager snapshot of values", () => {
     });
   });
 
+  it("takes note of a write that was under way when it was made", async () => {
+    await withPath(async (path) => {
+      const first = await openMemory(path);
+      await first.setMany(["a", "b"].map((key) => ({ key, value: new Uint8Array([1]) })));
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const setting = first.setStream("a", readable);
+      const writer = writable.getWriter();
+      await writer.write(new Uint8Array([2]));
+      await first.saveSnapshot();
+      await writer.close();
+      assert.equal(await setting, true);
+      // A crash.
+      const second = await openMemory(path);
+      assert.equal(await second.get("a"), undefined);
+      assert.deepEqual(await second.get("b"), new Uint8Array([1]));
+    });
+  });
+
   it("trusts no value whose list of changes is gone", async () => {
     await withPath(async (path) => {
       const first = await openMemory(path);
