@@ -42,16 +42,20 @@ export class Rooms {
     this.#limited = limited;
   }
 
-  /** How many entries a tier may be given now; none where it is full. */
-  of(tier: Tier): number {
+  /**
+   * How many entries a tier may be given now; none where it is full.
+   *
+   * @param own what the asker has kept room for itself.
+   */
+  of(tier: Tier, own = 0): number {
     const left = this.#left.get(tier);
     if (left === undefined) return Infinity;
-    return Math.max(0, Math.floor(left - this.#unseen));
+    return Math.max(0, Math.floor(left - Math.max(0, this.#unseen - own)));
   }
 
-  /** The first tier that is full. */
-  get full(): Tier | undefined {
-    return this.#limited.find((tier) => this.of(tier) < 1);
+  /** The first tier that is full, as {@linkcode Rooms.of} tells. */
+  full(own = 0): Tier | undefined {
+    return this.#limited.find((tier) => this.of(tier, own) < 1);
   }
 
   /** Keeps room for entries that are about to come. @returns what gives it back. */

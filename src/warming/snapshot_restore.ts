@@ -75,6 +75,7 @@ async function restoreFrom(
   const keys: string[] = [];
   const entries = new Map<string, readonly string[]>();
   let [restored, skipped] = [0, 0];
+  let hasGrown = false;
   let damage: unknown;
   try {
     for await (const { kind, bytes } of reader.records()) {
@@ -89,11 +90,17 @@ async function restoreFrom(
           if (keys.length < maxKeys) keys.push(entry.key);
           continue;
         }
-        if ((restored + skipped) % ENTRIES_BETWEEN_LOOKS === 0) await rooms.look();
+        // How many there is room for is a guess at first, until some are there.
+        const isFullAsGuessed = hasGrown && rooms.of(fastest!) < 1;
+        if (isFullAsGuessed || (restored + skipped) % ENTRIES_BETWEEN_LOOKS === 0) {
+          await rooms.look();
+          hasGrown = false;
+        }
         const isWanted = entry.expiresAt > clock.now() && !hasChanged(entry.key) &&
           rooms.of(fastest!) > 0 && restored < maxKeys;
         if (isWanted && await fills.admit(entry)) {
           restored++;
+          hasGrown = true;
           // It is there at once.
           rooms.reserve(1)();
         } else {

@@ -63,8 +63,16 @@ export class WarmBatch<I extends WarmItem> {
   /** Whether a key needs no room, as far as is known at once. */
   readonly holds = (stored: string): boolean => this.#fills.holds(stored);
 
-  /** Warms some keys. Rejects only with the signal's reason. */
-  async warm(keys: readonly WantedKey<I>[], signal: AbortSignal): Promise<WarmBatchOutcome> {
+  /**
+   * Warms some keys. Rejects only with the signal's reason.
+   *
+   * @param reserved how many entries room is kept for.
+   */
+  async warm(
+    keys: readonly WantedKey<I>[],
+    reserved: number,
+    signal: AbortSignal,
+  ): Promise<WarmBatchOutcome> {
     const { stack, rooms, readReady, loader } = this.#parts;
     const wanted = new Map(keys.map((key) => [key.stored, key]));
     const tally = new WarmTally();
@@ -75,7 +83,7 @@ export class WarmBatch<I extends WarmItem> {
       const outcome = await this.#fills.fill([...wanted.keys()], {
         signal,
         placement: this.#placement,
-        takes: (tier) => rooms.of(tier) > 0,
+        takes: (tier) => rooms.of(tier, reserved) > 0,
       });
       tally.alreadyThere += outcome.held.length;
       tally.warmed += outcome.filled.length;
@@ -84,7 +92,7 @@ export class WarmBatch<I extends WarmItem> {
       const ready = absent.length === 0 ? undefined : await readReady?.(absent, signal);
       const unready = absent.filter(({ stored }) => !ready?.has(stored));
       const asked = loader === undefined ? [] : unready.slice(0, this.#loadsLeft);
-      const full = asked.length > 0 || ready?.size ? rooms.full?.name : undefined;
+      const full = asked.length > 0 || ready?.size ? rooms.full(reserved)?.name : undefined;
       if (full !== undefined) return { tally, full, failure: undefined };
       if (ready !== undefined) {
         const valid = new Map([...wanted.keys()].map((key, at) => [key, tickets![at]!]));

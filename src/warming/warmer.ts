@@ -74,7 +74,7 @@ export class Warmer<I extends WarmItem> {
       if (batch === undefined) break;
       if (batch.length === 0) {
         // There is no room now; what is under way may leave some.
-        if (isAlone) this.#full(rooms.full?.name);
+        if (isAlone) this.#full(rooms.full()?.name);
         else if (this.#running.size > 0) await Promise.race(this.#running);
         continue;
       }
@@ -159,18 +159,27 @@ export class Warmer<I extends WarmItem> {
     this.#position += batch.length;
     const done = this.#cursor.begin(this.#position);
     const { rooms, batch: { holds } } = this.#parts;
-    const release = rooms.reserve(batch.filter(({ stored }) => !holds(stored)).length);
-    const running: Promise<void> = this.#run(batch, done).finally(() => {
+    const reserved = batch.filter(({ stored }) => !holds(stored)).length;
+    const release = rooms.reserve(reserved);
+    const running: Promise<void> = this.#run(batch, reserved, done).finally(() => {
       release();
       this.#running.delete(running);
     });
     this.#running.add(running);
   }
 
-  async #run(batch: readonly WantedKey<I>[], done: () => void): Promise<void> {
+  async #run(
+    batch: readonly WantedKey<I>[],
+    reserved: number,
+    done: () => void,
+  ): Promise<void> {
     const { onProgress } = this.#parts.options;
     try {
-      const { tally, full, failure } = await this.#parts.batch.warm(batch, this.#signal);
+      const { tally, full, failure } = await this.#parts.batch.warm(
+        batch,
+        reserved,
+        this.#signal,
+      );
       this.#tally.add(tally);
       if (full !== undefined) return this.#full(full);
       done();

@@ -195,6 +195,18 @@ describe("CacheManager snapshot of values", () => {
     });
   });
 
+  it("brings back all that a small memory has held", async () => {
+    await withPath(async (path) => {
+      const small = { backends: [{ type: "memory", maxSizeMb: 1 }] };
+      const first = await openMemory(path, small);
+      await first.setMany(Array.from({ length: 200 }, (_, at) => ({ key: `${at}`, value: at })));
+      await first.close();
+      const second = await openMemory(path, small);
+      const { tiers: [memory], snapshot } = await second.getStats();
+      assert.deepEqual([memory!.entries, snapshot!.skipped], [200, 0]);
+    });
+  });
+
   it("does not make memory hold the bytes as well", async () => {
     await withPath(async (path) => {
       const cache = await openMemory(path);

@@ -270,6 +270,16 @@ describe("Cache.warm() limits", () => {
     assert.equal(memory!.evictions, 0);
   });
 
+  it("does not take an empty tier for full, however small it is", async () => {
+    for (const maxSizeMb of [1, 8, 32]) {
+      const cache = await CacheManager.open({ backends: [{ type: "memory", maxSizeMb }] });
+      const keys = Array.from({ length: 100 }, (_, at) => `${at}`);
+      const report = await cache.warm(keys, { loader: (missing) => missing.map(Number) });
+      assert.deepEqual([report.stopped, report.warmed], ["done", 100]);
+      await cache.close();
+    }
+  });
+
   it("loads nothing that a full tier would have to make room for", async () => {
     const clock = new FakeClock();
     await using cache = await CacheManager.open({
