@@ -21,6 +21,9 @@ const MAX_MOVES = 256;
  */
 const SIMILAR = 1.25;
 
+/** The share of its weight from which on the last entry of the window is compared with what would leave for it. */
+const WELL_FILLED = 0.25;
+
 /** Weights are kept in 32 bits; a heavier entry counts as this heavy. */
 const MAX_WEIGHT = 0xffff_ffff;
 
@@ -142,13 +145,12 @@ export class WindowedLfu {
     let victim = this.#mainVictim();
     if (victim < 0) {
       victim = this.#spare(candidate, WINDOW);
-    } else if (candidate < 0 || !this.#isWindowFull()) {
+    } else if (candidate < 0 || !this.#isWindowWellFilled()) {
       victim = this.#spare(victim, this.#listOf[victim]!);
-    } else if (this.#isWorthMore(candidate, victim)) {
-      this.#move(candidate, PROBATION);
-    } else {
+    } else if (!this.#isWorthMore(candidate, victim)) {
       victim = candidate;
     }
+    // A candidate that is worth more moves on as soon as what has left for it makes room enough.
     if (victim >= 0) this.remove(victim);
     return victim;
   }
@@ -192,10 +194,24 @@ export class WindowedLfu {
       : uses * weightOfVictim > usesOfVictim * weight;
   }
 
-  /** Whether there is no more room in the window for another entry. */
+  /** Whether there is no more room in the window for another entry: one as heavy as its last, or as all are in the mean. */
   #isWindowFull(): boolean {
+    if (this.#entriesOf[WINDOW]! >= this.#maxWindowEntries) return true;
+    if (this.#maxWindowWeight === Infinity) return false;
+    const last = this.#lists.back(WINDOW);
+    const another = Math.max(last < 0 ? 0 : this.#weights[last]!, this.weight / this.entries);
+    return this.#weightOf[WINDOW]! + another > this.#maxWindowWeight;
+  }
+
+  /**
+   * Whether the window is full, or so heavy that its last entry is compared all
+   * the same. Weights never add up to the limit exactly; were the main area to
+   * give way for each new entry that does not quite fit, nothing would ever be
+   * compared.
+   */
+  #isWindowWellFilled(): boolean {
     return this.#entriesOf[WINDOW]! >= this.#maxWindowEntries ||
-      this.#weightOf[WINDOW]! >= this.#maxWindowWeight;
+      this.#weightOf[WINDOW]! > this.#maxWindowWeight * WELL_FILLED;
   }
 
   #isWindowOver(): boolean {

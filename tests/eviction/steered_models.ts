@@ -53,16 +53,24 @@ class WindowedModel {
 
   evict(): Item | undefined {
     const { window, probation, protected: kept } = this.lists;
-    const isFull = () => isAny(window, (sum, most) => sum >= most, this.#windowLimits());
+    const isFull = () => {
+      const { items } = this;
+      const { maxEntries, maxWeight } = this.#windowLimits();
+      const another = Math.max(window[0]?.weight ?? 0, weightOf(items) / items.length);
+      return window.length + 1 > maxEntries || weightOf(window) + another > maxWeight;
+    };
+    const isWellFilled = () => {
+      const { maxEntries, maxWeight } = this.#windowLimits();
+      return window.length >= maxEntries || weightOf(window) > maxWeight / 4;
+    };
     while (isFull() && this.#mainFits()) probation.push(window.shift()!);
     const candidate = window[0];
     let victim = probation[0] ?? kept[0] ?? candidate;
-    if (candidate !== undefined && victim !== undefined && victim !== candidate && isFull()) {
+    if (candidate !== undefined && victim !== undefined && victim !== candidate && isWellFilled()) {
       const ratio = candidate.weight / victim.weight;
       const size = (item: Item) => ratio >= 0.8 && ratio <= 1.25 ? 1 : item.weight;
       const worth = (item: Item) => this.#sketch.frequency(item.hash) / size(item);
-      if (worth(candidate) > worth(victim)) probation.push(window.shift()!);
-      else victim = candidate;
+      if (worth(candidate) <= worth(victim)) victim = candidate;
     }
     if (victim !== undefined) this.remove(victim.slot);
     return victim;
