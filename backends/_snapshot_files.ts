@@ -30,7 +30,7 @@ export const nodeSnapshotFiles: SnapshotFiles = {
     throw new CacheError("unsupported-format", "Cannot read snapshot: it is no file");
   },
 
-  async write(path, pieces) {
+  async write(path, pieces, id) {
     const folder = dirname(path);
     await fs.promises.mkdir(folder, { recursive: true, mode: DIRECTORY_MODE });
     await assertReplaceable(path);
@@ -53,6 +53,7 @@ export const nodeSnapshotFiles: SnapshotFiles = {
       throw error;
     }
     await syncFolder(folder);
+    await removeLeftovers(path, id);
     return length;
   },
 
@@ -87,15 +88,6 @@ export const nodeSnapshotFiles: SnapshotFiles = {
 
   async removeChanges(path, id) {
     await remove(changesPath(path, id));
-    const [folder, own] = [dirname(path), `${basename(path)}.`];
-    const names = await fs.promises.readdir(folder).catch(() => []);
-    for (const name of names) {
-      if (!name.startsWith(own) || !/\.(?:tmp|changes)$/.test(name)) continue;
-      const left = await fs.promises.stat(join(folder, name)).catch(() => undefined);
-      if (left !== undefined && Date.now() - left.mtimeMs > LEFTOVER_MS) {
-        await remove(join(folder, name));
-      }
-    }
   },
 };
 
@@ -122,6 +114,21 @@ async function* piecesOf(file: fs.promises.FileHandle): AsyncGenerator<Uint8Arra
     }
   } finally {
     await file.close();
+  }
+}
+
+/** Removes what processes left beside a snapshot that were killed while they made one. */
+async function removeLeftovers(path: string, id: number): Promise<void> {
+  const [folder, own] = [dirname(path), `${basename(path)}.`];
+  const names = await fs.promises.readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(own) || !/\.(?:tmp|changes)$/.test(name)) continue;
+    // The list of this snapshot may be old: nothing has changed.
+    if (name === basename(changesPath(path, id))) continue;
+    const left = await fs.promises.stat(join(folder, name)).catch(() => undefined);
+    if (left !== undefined && Date.now() - left.mtimeMs > LEFTOVER_MS) {
+      await remove(join(folder, name));
+    }
   }
 }
 

@@ -58,6 +58,9 @@ export function keysIn(bytes: Uint8Array): string[] {
   return keys;
 }
 
+/** No table has more rows. */
+const MAX_ROWS = 1 << 20;
+
 /** Gathers what has followed what, of any number of records. */
 export class RowsIn {
   readonly #keys: string[] = [];
@@ -66,7 +69,7 @@ export class RowsIn {
   /** Takes in a record. @throws {CacheError} when it is damaged. */
   add(bytes: Uint8Array): void {
     const reader = new KeyListReader(bytes);
-    while (reader.hasMore) {
+    while (reader.hasMore && this.#keys.length < MAX_ROWS) {
       this.#keys.push(reader.key());
       const visits = reader.u8();
       const successors = Array.from(

@@ -13,15 +13,20 @@ export interface ChangeList {
 export interface SnapshotFiles {
   /** The bytes of a snapshot in pieces; `undefined` when there is none. */
   open(path: string): Promise<AsyncGenerator<Uint8Array> | undefined>;
-  /** Writes a snapshot as a whole: until its last byte is safe, what was there stays. @returns its length in bytes. */
-  write(path: string, pieces: AsyncIterable<Uint8Array>): Promise<number>;
+  /**
+   * Writes the snapshot of an id as a whole: until its last byte is safe, what
+   * was there stays. Removes what killed processes left beside it long ago.
+   *
+   * @returns its length in bytes.
+   */
+  write(path: string, pieces: AsyncIterable<Uint8Array>, id: number): Promise<number>;
   /** Begins the list of changes of the snapshot of an id. */
   openChanges(path: string, id: number): ChangeList;
   /** What such a list holds; `undefined` when there is none. */
   readChanges(path: string, id: number): Promise<Uint8Array | undefined>;
   /** Removes a snapshot, at once. Throws when it cannot. */
   discard(path: string): void;
-  /** Removes the list of a snapshot, and what others left long ago. Never fails. */
+  /** Removes the list of a snapshot. Never fails. */
   removeChanges(path: string, id: number): Promise<void>;
 }
 

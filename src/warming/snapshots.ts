@@ -201,7 +201,7 @@ export class Snapshots {
         entries: this.#entries(changes, counts),
         rows: stack.instant.prefetcher?.rows() ?? [],
       });
-      this.#savedBytes = await files.write(path, pieces);
+      this.#savedBytes = await files.write(path, pieces, id);
       if (changes?.isOver) {
         files.discard(path);
         throw new CacheError("backend", "Cannot make snapshot: what changed could not be noted");

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -158,6 +165,29 @@ describe("CacheManager snapshot of values", () => {
       const second = await openMemory(path);
       assert.equal(await second.get("a"), undefined);
       assert.deepEqual(await second.get("b"), new Uint8Array([1]));
+    });
+  });
+
+  it("removes what killed processes left beside it, and nothing else", async () => {
+    await withPath(async (path) => {
+      mkdirSync(dirname(path), { recursive: true });
+      const names = ["1.tmp", "abc.changes", "new.tmp"].map((name) => `${path}.${name}`);
+      for (const name of [...names, `${path}.txt`, `${path}2.1.tmp`]) {
+        writeFileSync(name, "");
+        const old = name.includes("new") ? Date.now() : Date.now() - 7_200_000;
+        utimesSync(name, old / 1000, old / 1000);
+      }
+      const cache = await openMemory(path);
+      await cache.set("a", 1);
+      await cache.close();
+      const left = readdirSync(dirname(path)).map((name) => name.slice("hot.snapshot".length));
+      assert.deepEqual(left.filter((name) => !/^\.\w+\.changes$/.test(name)).sort(), [
+        "",
+        ".new.tmp",
+        ".txt",
+        "2.1.tmp",
+      ]);
+      assert.equal((await openMemory(path)).peek("a"), 1);
     });
   });
 
