@@ -41,7 +41,12 @@ export class Child {
 
   /** Waits until it says a line. */
   async says(line: string): Promise<void> {
-    await eventually(`${line} of [${this.lines}]`, () => this.lines.includes(line));
+    await eventually(`${line} of [${this.lines.slice(-20)}]`, () => this.lines.includes(line));
+  }
+
+  /** Waits until it says a line, however long that takes. */
+  async saysAtLast(line: string): Promise<void> {
+    while (!this.lines.includes(line)) await new Promise((resolve) => setTimeout(resolve, 50));
   }
 
   /** Sends a signal. Not by kill() of the child: Deno's takes one that was stopped for dead. */
