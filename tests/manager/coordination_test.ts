@@ -224,6 +224,64 @@ describe("CacheManager with a bus", () => {
     assert.equal(await b.cache.get("key"), 2);
   });
 
+  it("a process that was cut off does not bring back what others have cleared meanwhile", async () => {
+    for (const pattern of ["k*", undefined]) {
+      const { a, b, clock } = await openTwo();
+      a.shared.isBroken = true;
+      a.bus.cut();
+      await a.cache.set("key", "from before");
+      await clock.advanceAsync(1000);
+      await b.cache.clear(pattern);
+      await b.cache.set("kept", 1);
+      a.shared.isBroken = false;
+      await clock.advanceAsync(2 * PERIOD_MS);
+      assert.equal(b.shared.frames.has("key"), false);
+      assert.equal(await a.cache.get("key"), undefined);
+      assert.equal(await b.cache.get("key"), undefined);
+      assert.equal(await a.cache.get("kept"), 1);
+    }
+  });
+
+  it("a clear of a process that is cut off reaches the others when it is back", async () => {
+    const { a, b, clock } = await openTwo();
+    await b.cache.set("key", 1);
+    a.shared.isBroken = true;
+    a.bus.cut();
+    await clock.advanceAsync(1000);
+    await a.cache.clear();
+    assert.equal(await b.cache.get("key"), 1, "it has not been told");
+    a.shared.isBroken = false;
+    a.bus.mend();
+    await clock.advanceAsync(2 * PERIOD_MS);
+    assert.equal(b.shared.frames.has("key"), false);
+    assert.equal(await b.cache.get("key"), undefined);
+  });
+
+  it("what has waited for longer than deletes are remembered is not brought, only that it was set", async () => {
+    const { a, b, clock } = await openTwo();
+    await a.cache.set("key", 1);
+    assert.equal(await b.cache.get("key"), 1);
+    await b.cache.flush();
+    a.shared.isBroken = true;
+    await clock.advanceAsync(1000);
+    await a.cache.set("key", 2);
+    await clock.advanceAsync(300_000);
+    a.shared.isBroken = false;
+    await clock.advanceAsync(2 * PERIOD_MS);
+    assert.equal(await b.cache.get("key"), undefined);
+    assert.equal(await a.cache.get("key"), undefined);
+  });
+
+  it("close() does not wait for ever for a bus that hangs", async () => {
+    const { a, clock } = await openTwo();
+    const errors = watchEvents(a.cache, "busError");
+    a.bus.close = () => new Promise(() => {});
+    const closing = a.cache.close();
+    await clock.advanceAsync(5000);
+    await closing;
+    assert.equal(errors.length, 1);
+  });
+
   it("close() ends the bus that it made, and not one that it was given", async () => {
     const { a } = await openTwo();
     await a.cache.close();
