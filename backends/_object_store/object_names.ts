@@ -91,6 +91,11 @@ export class ObjectNames {
       : digest(name).then((hex) => `${folder}${cutKeyText(text, START_LENGTH)}~h${hex}`);
   }
 
+  /** What the names of all entries begin with. */
+  get entries(): string {
+    return this.#root;
+  }
+
   /** What the names of all probes begin with. */
   get probes(): string {
     return `${this.#prefix}/~p/`;

@@ -95,6 +95,37 @@ export interface ObjectUpload {
   abort(options: OperationOptions): Promise<void>;
 }
 
+/** Options of listings of uploads. */
+export interface OpenUploadsOptions extends OperationOptions {
+  /** Where the last page ended. */
+  readonly cursor?: OpenUploadsCursor | undefined;
+}
+
+/** Where a page of uploads ended. */
+export interface OpenUploadsCursor {
+  readonly name: string;
+  readonly id: string;
+}
+
+/** An upload that has not ended. */
+export interface OpenUpload {
+  /** The object that it was to be. */
+  readonly name: string;
+  /** When it was begun, epoch milliseconds by the store's clock. */
+  readonly begunAt: number;
+  /** Takes it up, to call it off. */
+  readonly upload: ObjectUpload;
+}
+
+/** A page of uploads. */
+export interface OpenUploadsPage {
+  readonly uploads: readonly OpenUpload[];
+  /** Where the next page begins, `undefined` on the last one. */
+  readonly cursor: OpenUploadsCursor | undefined;
+  /** When the store answered, epoch milliseconds by its own clock, where it says so. */
+  readonly serverTime: number | undefined;
+}
+
 /**
  * What differs between the stores of objects: how a request is made, and what
  * an answer means. Each method sends one request and tries once: retries,
@@ -131,6 +162,8 @@ export interface ObjectStore {
   list(prefix: string, options: ListOptions): Promise<ObjectPage>;
   /** Begins an object that is sent in parts. */
   upload(name: string, options: PutOptions): Promise<ObjectUpload>;
+  /** Lists the uploads that have not ended, of objects whose names begin with a text; where the store can. */
+  openUploads?(prefix: string, options: OpenUploadsOptions): Promise<OpenUploadsPage>;
   /** Frees connections. */
   close?(): void;
 }

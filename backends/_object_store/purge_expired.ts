@@ -1,9 +1,10 @@
+import { ConfigReader } from "../../src/config.ts";
 import type { Clock, OperationOptions } from "../../src/types.ts";
 import type { KeyFailure } from "./clear_entries.ts";
 import type { Conditions } from "./conditions.ts";
 import type { KeyLanes } from "./key_lanes.ts";
 import type { ObjectNames } from "./object_names.ts";
-import type { ObjectInfo, ObjectStore } from "./object_store.ts";
+import type { ObjectInfo, ObjectStore, OpenUploadsCursor } from "./object_store.ts";
 import type { Records } from "./records.ts";
 import type { Requests } from "./requests.ts";
 import { type ListedEntry, walkPages } from "./walk.ts";
@@ -18,6 +19,14 @@ export interface PurgeProgress {
 
 /** Options of a purge. */
 export interface PurgeOptions extends OperationOptions {
+  /**
+   * Uploads of streamed values that have been open for longer are called off,
+   * where the store lists them, as S3 does: a crash has left them, and they
+   * are paid for. Seconds, or a string such as `"12h"`; no upload may take as long.
+   *
+   * @default "1d"
+   */
+  readonly maxUploadAge?: number | string;
   /** Told after each page. */
   readonly onProgress?: (progress: PurgeProgress) => void;
 }
@@ -51,11 +60,15 @@ export interface PurgeParts {
 /** What a probe has left is nobody's after that, in milliseconds. */
 const LEFTOVER_MS = 3_600_000;
 
+const DEFAULT_UPLOAD_AGE_MS = 86_400_000;
+
 /** Removes entries that are over. @returns how many. */
 export async function purgeExpired(
   parts: PurgeParts,
-  { signal, onProgress }: PurgeOptions,
+  { signal, onProgress, maxUploadAge }: PurgeOptions,
 ): Promise<number> {
+  const uploadAge = new ConfigReader("Cannot purge", { maxUploadAge }, ["maxUploadAge"])
+    .duration("maxUploadAge") ?? DEFAULT_UPLOAD_AGE_MS;
   let seen = 0;
   let removed = 0;
   const failures: KeyFailure[] = [];
@@ -67,6 +80,7 @@ export async function purgeExpired(
     onProgress?.({ seen, removed });
   }
   await removeLeftovers(parts, signal);
+  await abortUploads(parts, uploadAge, signal);
   parts.count(removed);
   parts.fail(failures);
   return removed;
@@ -122,4 +136,27 @@ async function removeLeftovers(
       if (isOld((await records.look(name, signal))?.info)) await records.remove(name, signal);
     }
   }
+}
+
+/** Calls off uploads that nobody goes on with. */
+async function abortUploads(
+  { store, names, requests, clock }: PurgeParts,
+  age: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (store.openUploads === undefined) return;
+  let cursor: OpenUploadsCursor | undefined;
+  do {
+    const from = cursor;
+    const page = await requests.read(
+      signal,
+      (own) => store.openUploads!(names.entries, { signal: own, cursor: from }),
+    );
+    const now = page.serverTime ?? clock.now();
+    for (const { begunAt, upload } of page.uploads) {
+      if (now - begunAt < age) continue;
+      await requests.write(signal, (own) => upload.abort({ signal: own }));
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
 }

@@ -17,6 +17,8 @@ import type {
   ObjectStore,
   ObjectUpload,
   OpenedObject,
+  OpenUploadsOptions,
+  OpenUploadsPage,
   PutOptions,
   ReadOptions,
   StoredObject,
@@ -27,6 +29,7 @@ import { checkedBody } from "../_object_store/checked_body.ts";
 import { rangeHeader } from "../_object_store/range_header.ts";
 import { isConflict, isMissing, type S3Answer, s3Error } from "./s3_error.ts";
 import { S3FetchUpload } from "./s3_fetch_upload.ts";
+import { decodeName, parseUploads } from "./s3_open_uploads.ts";
 import type { S3Signer } from "./s3_signer.ts";
 import { elements, elementText, escapeXml, isDocument } from "./s3_xml.ts";
 
@@ -206,6 +209,27 @@ export class S3FetchStore implements ObjectStore {
     return new S3FetchUpload(this, name, id, conditionHeaders(condition));
   }
 
+  async openUploads(
+    prefix: string,
+    { cursor, signal }: OpenUploadsOptions,
+  ): Promise<OpenUploadsPage> {
+    const query = [
+      "encoding-type=url",
+      ...(cursor === undefined ? [] : [`key-marker=${encodeURIComponent(cursor.name)}`]),
+      `prefix=${encodeURIComponent(prefix)}`,
+      ...(cursor === undefined ? [] : [`upload-id-marker=${encodeURIComponent(cursor.id)}`]),
+      "uploads=",
+    ].join("&");
+    const response = await this.request({ method: "GET", query, signal });
+    if (!response.ok) throw s3Error(await answerOf(response, signal));
+    const xml = await readText(response, signal);
+    return parseUploads(xml, {
+      prefix,
+      serverTime: dateOf(response.headers.get("date")),
+      take: (name, id) => new S3FetchUpload(this, name, id, {}),
+    });
+  }
+
   /** Signs and sends a request. */
   async request({ method, name, query, headers = {}, body, signal }: S3Request): Promise<Response> {
     const { url, signer, fetch } = this.#options;
@@ -305,15 +329,6 @@ function infoOf({ headers }: Response): ObjectInfo {
 async function dropResponse(reading: Promise<Response | undefined>): Promise<void> {
   const response = await reading;
   if (response !== undefined) await dropBody(response);
-}
-
-function decodeName(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text.replaceAll("+", " "));
-  } catch {
-    // Its name is none of ours.
-    return undefined;
-  }
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {

@@ -11,6 +11,8 @@ import type {
   ObjectStore,
   ObjectUpload,
   OpenedObject,
+  OpenUploadsOptions,
+  OpenUploadsPage,
   PutOptions,
   ReadOptions,
   StoredObject,
@@ -203,6 +205,37 @@ export class S3SdkStore implements ObjectStore {
       });
     if (UploadId === undefined) throw new StoreError("foreign");
     return new S3SdkUpload(this, { Bucket: bucket, Key: name, UploadId });
+  }
+
+  async openUploads(
+    prefix: string,
+    { cursor, signal }: OpenUploadsOptions,
+  ): Promise<OpenUploadsPage> {
+    const { bucket: Bucket } = this.#options;
+    const after = cursor && { KeyMarker: cursor.name, UploadIdMarker: cursor.id };
+    const output = await this.send(signal, ({ sdk, client }, options) =>
+      client.send(
+        new sdk.ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...after }),
+        options,
+      )).catch((error) => {
+        throw thrown(error);
+      });
+    const { Uploads = [], IsTruncated, NextKeyMarker: name, NextUploadIdMarker: id } = output;
+    return {
+      uploads: Uploads.flatMap(({ Key, UploadId, Initiated }) =>
+        Key?.startsWith(prefix) === true && UploadId !== undefined && Initiated !== undefined
+          ? [{
+            name: Key,
+            begunAt: Initiated.getTime(),
+            upload: new S3SdkUpload(this, { Bucket, Key, UploadId }),
+          }]
+          : []
+      ),
+      cursor: IsTruncated === true && name !== undefined && id !== undefined
+        ? { name, id }
+        : undefined,
+      serverTime: undefined,
+    };
   }
 
   /** Sends a command. @throws {Refused} with the store's answer, or {@linkcode StoreError}. */
