@@ -1,5 +1,6 @@
 import process from "node:process";
 import { AZURE_VARIABLE, AZURITE_ACCOUNT, startAzurite } from "./azurite_server.ts";
+import "./slow_hooks.ts";
 
 /** A store that speaks the Azure Blob API, for one test file. */
 export interface AzureServer {

@@ -2,6 +2,7 @@ import process from "node:process";
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import { AwsClient } from "aws4fetch";
 import { S3_CREDENTIALS, S3_VARIABLE, startCeph } from "./ceph_server.ts";
+import "./slow_hooks.ts";
 
 /** A store that speaks S3, for one test file. */
 export interface S3Server {

@@ -16,7 +16,7 @@ import { type ObjectBackend, type ProxiedStore, ProxiedStores, WAYS } from "./pr
 let stores: ProxiedStores;
 before(async () => {
   stores = await ProxiedStores.start();
-}, { timeout: 120_000 });
+});
 after(() => stores.stop());
 
 const context = { clock: systemClock, report: () => {} };
@@ -163,7 +163,7 @@ describe("what is wrong with S3 in particular", () => {
   let server: S3Server;
   before(async () => {
     server = await s3Server();
-  }, { timeout: 120_000 });
+  });
   after(() => server.stop());
 
   for (const transport of ["sdk", "fetch"]) {

@@ -30,7 +30,7 @@ let s3: S3Server;
 let azure: AzureServer;
 before(async () => {
   [gcs, s3, azure] = await Promise.all([startGcs(), s3Server(), azureServer()]);
-}, { timeout: 120_000 });
+});
 after(() => Promise.all([gcs.stop(), s3.stop(), azure.stop()]));
 
 /** Writes, reads, lists and removes, all together or, where a server cannot, one by one. */

@@ -23,7 +23,7 @@ import { setImmediate } from "node:timers";
 let stores: ProxiedStores;
 before(async () => {
   stores = await ProxiedStores.start();
-}, { timeout: 120_000 });
+});
 after(() => stores.stop());
 
 /** Troubles after which another attempt may do better. */

@@ -20,7 +20,7 @@ let redis: RedisServer;
 const { path, remove } = scratchFolder("stream-processes");
 before(async () => {
   [s3, redis] = await Promise.all([s3Server(), startRedis()]);
-}, { timeout: 120_000 });
+});
 after(async () => {
   remove();
   await Promise.all([s3.stop(), redis.stop()]);
