@@ -47,7 +47,7 @@ const DEFAULT_TRACES = "../shared/traces";
 /** Requests of each generated stream. */
 const REQUESTS = scaled(20_000, 400_000);
 const DISK_REQUESTS = scaled(1000, 20_000);
-const AHEAD_REQUESTS = scaled(10_000, 300_000);
+const AHEAD_REQUESTS = scaled(10_000, 1_000_000);
 
 /** Entries of a policy whose cost is measured, and accesses. */
 const COST_ENTRIES = scaled(10_000, 100_000);
@@ -236,9 +236,23 @@ async function replayAhead(): Promise<void> {
         ahead.extraLoads.toFixed(1),
       ]);
       const group = `fetching ahead, ${stream.name} with ${size} entries`;
+      const goals = aheadGoals(stream.name, policy);
+      const aspects: readonly [string, number][] = [
+        ["misses left", 100 - ahead.avoided],
+        ["misses", 100 - ahead.with],
+        ["loads", 100 + ahead.extraLoads],
+        // Where nothing was fetched, nothing was wasted.
+        ["wasted", ahead.precision === 0 ? 0 : 100 - ahead.precision],
+      ];
       record(
-        { group, subject: policy, metric: "misses left", unit: "%", value: 100 - ahead.avoided },
-        { group, subject: policy, metric: "loads", unit: "%", value: 100 + ahead.extraLoads },
+        ...aspects.map(([metric, value]) => ({
+          group,
+          subject: policy,
+          metric,
+          unit: "%" as const,
+          value,
+          goal: goals[metric],
+        })),
       );
     }
   }
@@ -255,6 +269,16 @@ async function replayAhead(): Promise<void> {
     ],
     rows,
   );
+}
+
+/** What fetching ahead has to do: to serve nine of ten requests where they repeat, and no harm where they do not. */
+function aheadGoals(stream: string, policy: string): Readonly<Record<string, Goal>> {
+  if (stream === "orm_night") {
+    return { misses: { of: "value", atMost: 10 }, wasted: { of: "value", atMost: 10 } };
+  }
+  // What "auto" does differs from run to run by more than this.
+  const isHarmless = policy === "lru" && ["web07", "corda", "zipf"].includes(stream);
+  return isHarmless ? { loads: { of: "value", atMost: 101 } } : {};
 }
 
 /** Files on which fetching ahead is judged. */
