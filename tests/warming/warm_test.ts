@@ -142,6 +142,70 @@ describe("Cache.warm() sources", () => {
   });
 });
 
+describe("Cache.warm() tiers", () => {
+  async function openStepped(): Promise<{ cache: CacheManager; slow: SteppedBackend }> {
+    const clock = new FakeClock();
+    const slow = new SteppedBackend("slow", { hasBatches: true, clock });
+    slow.isFlowing = true;
+    await using filling = await CacheManager.open({ backends: [{ backend: slow }], clock });
+    await filling.setMany(KEYS.map((key) => ({ key, value: key })));
+    const cache = await CacheManager.open({ backends: [{ type: "memory" }, slow], clock });
+    slow.isFlowing = false;
+    return { cache, slow };
+  }
+
+  it("are asked for a batch at once, and for so many batches at a time", async () => {
+    const { cache, slow } = await openStepped();
+    const warming = cache.warm(KEYS, { batchSize: 40, concurrency: 3 });
+    const asked: number[] = [];
+    for (let batch = 0; batch < 7; batch++) {
+      await settle(3000);
+      const reads = slow.steps.filter(({ operation }) => operation === "getMany");
+      assert.equal(reads.length, slow.steps.length);
+      assert.equal(reads.length, Math.min(3, 7 - batch));
+      asked.push(reads[0]!.keys.length);
+      reads[0]!.finish();
+    }
+    assert.equal((await warming).warmed, 250);
+    assert.deepEqual(asked, [40, 40, 40, 40, 40, 40, 10]);
+    slow.flow();
+    await cache.close();
+  });
+
+  it("that fail are told as an event, and their keys are missing", async () => {
+    const { cache, slow } = await openStepped();
+    const errors: string[] = [];
+    cache.on("tierError", ({ tier }) => errors.push(tier));
+    const warming = cache.warm(["key 1", "key 2"]);
+    await settle(3000);
+    slow.step("getMany").fail();
+    const report = await warming;
+    assert.deepEqual(countsOf(report), { ...NONE, missing: 2 });
+    assert.deepEqual([report.stopped, errors], ["done", ["slow"]]);
+    slow.flow();
+    await cache.close();
+  });
+
+  it("do not bring back what is deleted or replaced while they are read", async () => {
+    const { cache, slow } = await openStepped();
+    const warming = cache.warm(["key 1", "key 2", "key 3"]);
+    await settle(3000);
+    const read = slow.step("getMany");
+    // It has been read, and not answered yet.
+    read.advance();
+    slow.isFlowing = true;
+    await cache.delete("key 1");
+    await cache.set("key 2", "new");
+    read.advance();
+    assert.deepEqual(countsOf(await warming), { ...NONE, warmed: 1, declined: 2 });
+    assert.deepEqual(
+      ["key 1", "key 2", "key 3"].map((key) => cache.peek(key)),
+      [undefined, "new", "key 3"],
+    );
+    await cache.close();
+  });
+});
+
 describe("Cache.warm() loader", () => {
   it("is asked in batches for what no tier has, with what the source gave", async () => {
     const { cache } = await openCold({ keys: ["k0"] });
