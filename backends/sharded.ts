@@ -183,14 +183,15 @@ export class ShardedBackend implements CacheBackend {
       this.deleteMany = (keys, options) =>
         this.#running.run(
           options,
-          () => batches.remove(keys, options, (shard, items) => shard.deleteMany!(items, options)),
+          () => batches.remove(keys, options, (shard, items, own) => shard.deleteMany!(items, own)),
         );
     }
     if (this.#all("setNewest")) {
       this.setNewest = (entries, options) =>
         this.#running.run(
           options,
-          () => batches.write(entries, options, (shard, items) => shard.setNewest!(items, options)),
+          () =>
+            batches.write(entries, options, (shard, items, own) => shard.setNewest!(items, own)),
         );
     }
     if (this.#all("deleteUpTo")) {
@@ -199,7 +200,7 @@ export class ShardedBackend implements CacheBackend {
           batches.remove(
             keys,
             options,
-            (shard, items) => shard.deleteUpTo!(items, version, options),
+            (shard, items, own) => shard.deleteUpTo!(items, version, own),
           ));
     }
     if (this.#all("setStream") && this.#all("getStream")) {
@@ -242,22 +243,40 @@ export class ShardedBackend implements CacheBackend {
 
   /** Reads one entry from its shard. */
   get(key: string, options?: OperationOptions): Promise<CacheEntry | undefined> {
-    return this.#running.run(options, () => this.#backendOf(key).get(key, options));
+    return this.#running.run(
+      options,
+      () => this.#batches.one("read", key, options, (shard, own) => shard.get(key, own)),
+    );
   }
 
   /** Stores one entry in its shard. */
   set(key: string, entry: CacheEntry, options?: BackendSetOptions): Promise<boolean> {
-    return this.#running.run(options, () => this.#backendOf(key).set(key, entry, options));
+    return this.#running.run(
+      options,
+      () =>
+        this.#batches.one(
+          "write",
+          key,
+          options,
+          (shard, own) => shard.set(key, entry, options ?? own),
+        ),
+    );
   }
 
   /** Removes one entry from its shard. */
   delete(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#running.run(options, () => this.#backendOf(key).delete(key, options));
+    return this.#running.run(
+      options,
+      () => this.#batches.one("delete", key, options, (shard, own) => shard.delete(key, own)),
+    );
   }
 
   /** Tells whether a read would hit. */
   exists(key: string, options?: OperationOptions): Promise<boolean> {
-    return this.#running.run(options, () => this.#backendOf(key).exists(key, options));
+    return this.#running.run(
+      options,
+      () => this.#batches.one("look up", key, options, (shard, own) => shard.exists(key, own)),
+    );
   }
 
   /** Removes the entries whose keys match a glob, or all, from every shard; strays too, which count. */
@@ -312,6 +331,7 @@ export class ShardedBackend implements CacheBackend {
     const message = `Cannot use backend ${name}: it is closed`;
     this.#closed.abort(new CacheError("closed", message, { backend: name }));
     this.#closing ??= this.#running.close(this.#context.clock).then(async () => {
+      this.#batches.end();
       await this.#batches.each(
         "close shards",
         ({ backend, isOwn }) => isOwn ? backend.close?.() : backend.flush?.(),

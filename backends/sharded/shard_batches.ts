@@ -1,5 +1,4 @@
 import type { CacheEntry } from "../../src/entry/entry.ts";
-import { Deadlines } from "../../src/manager/deadline.ts";
 import type {
   BackendContext,
   BackendStats,
@@ -10,6 +9,7 @@ import { assertAll, gather, type Gathered, partsOf } from "./fan_out.ts";
 import type { Rendezvous } from "./rendezvous.ts";
 import type { Shard } from "./shard.ts";
 import { shardError } from "./shard_error.ts";
+import { ShardWatch } from "./shard_watch.ts";
 import { sumOfStats } from "./sum_of_stats.ts";
 
 /** What the batches of a sharded backend need to know of it. */
@@ -20,7 +20,7 @@ export interface ShardBatchesParts {
   readonly shards: readonly Shard[];
   /** Where keys are. */
   readonly placement: Rendezvous<Shard>;
-  /** Milliseconds that a read waits for one shard. */
+  /** Milliseconds that an operation waits for one shard. */
   readonly shardDeadline: number;
   /** Clock and listener. */
   readonly context: BackendContext;
@@ -29,14 +29,30 @@ export interface ShardBatchesParts {
 /** Does what concerns several shards, in all of them at once. */
 export class ShardBatches {
   readonly #parts: ShardBatchesParts;
-  readonly #deadlines: ReadonlyMap<Shard, Deadlines>;
+  readonly #watches: ReadonlyMap<Shard, ShardWatch>;
 
   constructor(parts: ShardBatchesParts) {
     const { shards, shardDeadline, context } = parts;
     this.#parts = parts;
-    this.#deadlines = new Map(
-      shards.map((shard) => [shard, new Deadlines(context.clock, shardDeadline, shard.id)]),
+    this.#watches = new Map(
+      shards.map((shard) => [shard, new ShardWatch(shard, shardDeadline, context)]),
     );
+  }
+
+  /** Does something that concerns one shard. */
+  async one<T>(
+    operation: string,
+    key: string,
+    options: OperationOptions | undefined,
+    ask: (backend: CacheBackend, options: OperationOptions) => Promise<T>,
+  ): Promise<T> {
+    const shard = this.#parts.placement.shardOf(key);
+    return await this.#ask(operation, shard, options, ask);
+  }
+
+  /** Asks shards that are down no more. */
+  end(): void {
+    for (const watch of this.#watches.values()) watch.end();
   }
 
   /** Reads many. What could not be read is a miss; rejects when nothing could. */
@@ -47,11 +63,7 @@ export class ShardBatches {
     const outcome = await gather(
       partsOf(this.#parts.placement, keys, itself),
       ({ shard, items }) =>
-        this.#deadlines.get(shard)!.run(
-          "read",
-          (own) => shard.backend.getMany!(items, own),
-          options?.signal,
-        ),
+        this.#ask("read", shard, options, (backend, own) => backend.getMany!(items, own)),
     );
     this.#tolerate("read entries", outcome, options);
     const entries = new Array<CacheEntry | undefined>(keys.length).fill(undefined);
@@ -65,12 +77,17 @@ export class ShardBatches {
   async write<R>(
     entries: readonly CacheEntry[],
     options: OperationOptions | undefined,
-    write: (backend: CacheBackend, items: readonly CacheEntry[]) => Promise<R[]>,
+    write: (
+      backend: CacheBackend,
+      items: readonly CacheEntry[],
+      options: OperationOptions,
+    ) => Promise<R[]>,
   ): Promise<R[]> {
     const { name, placement } = this.#parts;
     const outcome = await gather(
       partsOf(placement, entries, keyOf),
-      ({ shard, items }) => write(shard.backend, items),
+      ({ shard, items }) =>
+        this.#ask("write", shard, options, (backend, own) => write(backend, items, own)),
       ({ items }) => items.map(keyOf),
     );
     assertAll(name, "write entries", outcome, options);
@@ -85,12 +102,17 @@ export class ShardBatches {
   async remove(
     keys: readonly string[],
     options: OperationOptions | undefined,
-    remove: (backend: CacheBackend, items: readonly string[]) => Promise<number>,
+    remove: (
+      backend: CacheBackend,
+      items: readonly string[],
+      options: OperationOptions,
+    ) => Promise<number>,
   ): Promise<number> {
     const { name, placement } = this.#parts;
     const outcome = await gather(
       partsOf(placement, keys, itself),
-      ({ shard, items }) => remove(shard.backend, items),
+      ({ shard, items }) =>
+        this.#ask("delete", shard, options, (backend, own) => remove(backend, items, own)),
       ({ items }) => items,
     );
     assertAll(name, "delete entries", outcome, options);
@@ -114,10 +136,23 @@ export class ShardBatches {
     const action = "read the statistics";
     const outcome = await gather(
       this.#parts.shards.map(alone),
-      ({ shard }) => this.#deadlines.get(shard)!.run(action, () => shard.backend.getStats()),
+      ({ shard }) => this.#ask(action, shard, undefined, (backend) => backend.getStats()),
     );
     this.#tolerate(action, outcome, undefined);
     return sumOfStats(outcome.answers.map(({ answer }) => answer));
+  }
+
+  async #ask<T>(
+    operation: string,
+    shard: Shard,
+    options: OperationOptions | undefined,
+    ask: (backend: CacheBackend, options: OperationOptions) => Promise<T>,
+  ): Promise<T> {
+    return await this.#watches.get(shard)!.run(
+      operation,
+      (own) => ask(shard.backend, own),
+      options,
+    );
   }
 
   /** Reports that some shards failed; rejects when all did. */

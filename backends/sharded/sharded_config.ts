@@ -38,9 +38,10 @@ export interface ShardedConfig {
   /** The shards, in any order. A backend that is given as it is stays its owner's to close. */
   readonly shards: readonly (ShardBackendConfig | ReadyShardConfig | CacheBackend)[];
   /**
-   * How long a read of many keys waits for one shard, which then counts as
-   * failed: seconds, or a string such as `"2s"`. Shorter than the tier's own
-   * deadline, or a shard that hangs costs the keys of all.
+   * How long an operation waits for one shard, which then counts as failed:
+   * seconds, or a string such as `"2s"`. Shorter than the tier's own deadline,
+   * or a shard that hangs costs the keys of all. One that answers nothing
+   * within it twice in a row fails at once until it answers a probe.
    *
    * @default 2
    */
@@ -53,7 +54,7 @@ export interface ShardedSettings {
   readonly name: string;
   /** The shards. */
   readonly shards: readonly Shard[];
-  /** Milliseconds that a read of many keys waits for one shard. */
+  /** Milliseconds that an operation waits for one shard. */
   readonly shardDeadline: number;
 }
 

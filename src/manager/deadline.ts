@@ -49,6 +49,7 @@ export class Deadlines {
   /** In the order in which they fall due. */
   readonly #pending = new Set<GuardedOperation>();
   #armed = false;
+  #disarm: () => void = () => {};
 
   /** @param delay in milliseconds; `Infinity` for none. */
   constructor(clock: Clock, delay: number, tier: string) {
@@ -97,11 +98,17 @@ export class Deadlines {
     });
   }
 
+  /** Leaves no timer behind; for when all operations have ended. */
+  end(): void {
+    this.#disarm();
+    this.#armed = false;
+  }
+
   #arm(oldest: GuardedOperation): void {
     if (oldest.dueAt === Infinity) return;
     this.#armed = true;
     const wait = Math.max(0, oldest.dueAt - this.#clock.now());
-    this.#clock.schedule(() => this.#expire(), Math.min(wait, MAX_WAIT_MS));
+    this.#disarm = this.#clock.schedule(() => this.#expire(), Math.min(wait, MAX_WAIT_MS));
   }
 
   #expire(): void {

@@ -120,6 +120,35 @@ describe("ShardedBackend with a shard that is down", () => {
     assert.deepStrictEqual(reports, []);
   });
 
+  it("a shard that hangs costs its deadline twice, and nothing more until it answers a probe", async () => {
+    const { sharded, shards, keysOf, clock, reports } = await open();
+    const [, hung] = shards;
+    const [first, second, ...others] = keysOf(hung) as [string, string, ...string[]];
+    const [elsewhere] = keysOf(shards[0]) as [string];
+    hung.hang();
+    for (const ask of [() => sharded.get(first), () => sharded.delete(second)]) {
+      const asked = assert.rejects(ask(), (error) => isCacheError(error, "timeout"));
+      await clock.advanceAsync(2000);
+      await asked;
+    }
+    assert.equal(reports.length, 1, "it is told");
+    const { calls: { length } } = hung;
+    const isDown = (error: unknown): boolean =>
+      isCacheError(error, "unavailable") && /shard "b": it is down/.test(error.message);
+    for (const key of others) {
+      await assert.rejects(sharded.get(key), isDown);
+      await assert.rejects(sharded.set(key, entryOf(key, 2, { clock })), isDown);
+    }
+    assert.equal(hung.calls.length, length, "it is left alone");
+    assert.equal(await (await sharded.get(elsewhere))?.value(), elsewhere);
+    const found = await sharded.getMany!([...others, elsewhere]);
+    assert.equal(found.filter((entry) => entry !== undefined).length, 1);
+    hung.resume();
+    await clock.advanceAsync(2000);
+    assert.equal(await (await sharded.get(first))?.value(), first);
+    await sharded.close();
+  });
+
   it("getMany() waits for a shard that hangs until its own time is over", async () => {
     const { sharded, reports, shards, clock, keysOf } = await open();
     const hanging = keysOf(shards[2]);
