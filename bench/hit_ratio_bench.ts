@@ -11,6 +11,8 @@
  *                   ../shared/traces if that is there and the run is not quick
  *   --only NAME     only streams whose name contains the text; may be repeated
  *   --policy NAME   only this policy, and lru; may be repeated
+ *   --limit WHAT    what limits the memory tier: entries, or bytes, of which it is
+ *                   given as many as so many entries take
  *   --json FILE     writes all hit ratios to a file
  */
 
@@ -37,6 +39,7 @@ const { values } = parseArgs({
     traces: { type: "string" },
     only: { type: "string", multiple: true, default: [] },
     policy: { type: "string", multiple: true, default: [] },
+    limit: { type: "string", default: "entries" },
     json: { type: "string" },
   },
 });
@@ -59,6 +62,10 @@ const AHEAD_POLICIES = ["lru", "auto"] as const;
 const policies = evictionPolicyNames.filter((name) =>
   name === "lru" || values.policy.length === 0 || values.policy.includes(name)
 );
+
+if (!["entries", "bytes"].includes(values.limit)) {
+  throw new TypeError(`Cannot limit by "${values.limit}": known are entries, bytes`);
+}
 
 const isWanted = (name: string): boolean =>
   values.only.length === 0 || values.only.some((text) => name.includes(text));
@@ -87,7 +94,13 @@ async function replayAll(streams: Iterable<RequestStream>): Promise<Row[]> {
     for (const size of stream.sizes) {
       const hitRatios: Partial<Record<EvictionPolicyName, number>> = {};
       for (const policy of policies) {
-        const { hitRatio } = await replayInMemory(stream, entries, size.entries, policy);
+        const { hitRatio } = await replayInMemory(
+          stream,
+          entries,
+          size.entries,
+          policy,
+          values.limit === "bytes" ? "bytes" : "entries",
+        );
         hitRatios[policy] = hitRatio;
       }
       const row = rowOf(stream, size, hitRatios as Row["hitRatios"]);
@@ -117,7 +130,7 @@ function rowOf(stream: RequestStream, size: StreamSize, hitRatios: Row["hitRatio
 }
 
 function printRows(rows: readonly Row[]): void {
-  console.log("\nhit ratio of the memory tier, %");
+  console.log(`\nhit ratio of the memory tier, limited by ${values.limit}, %`);
   printTable(
     ["stream, entries", ...policies, "best known", "Belady"],
     rows.map(({ stream, entries, hitRatios, best, belady }) => [

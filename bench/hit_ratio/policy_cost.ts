@@ -37,22 +37,26 @@ export async function policyCost(
   const before = await bytesOutside();
   const policy = createEvictionPolicy(name, limits);
   for (let slot = 0; slot < entries; slot++) policy.add(slot, 1, hashes[slot]!);
-  const after = await bytesOutside();
-  const bytes = after === before ? undefined : (after - before) / entries;
+  const bytes = (await bytesOutside() - before) / entries;
+  let bare = Infinity;
   let use = Infinity;
   let exchange = Infinity;
   let sink = 0;
   for (let run = 0; run < RUNS; run++) {
-    const bare = timeOf(accesses, (at) => sink += slots[at]!);
-    use = Math.min(use, timeOf(accesses, (at) => policy.touch(slots[at]!)) - bare);
+    bare = Math.min(bare, timeOf(accesses, (at) => sink += slots[at]! + hashes[entries + at]!));
+    use = Math.min(use, timeOf(accesses, (at) => policy.touch(slots[at]!)));
     exchange = Math.min(
       exchange,
-      timeOf(accesses, (at) => policy.add(policy.evict(), 1, hashes[entries + at]!)) - bare,
+      timeOf(accesses, (at) => policy.add(policy.evict(), 1, hashes[entries + at]!)),
     );
   }
   policy.clear();
-  if (sink < 0) throw new RangeError("Cannot be: slots are not negative");
-  return { use: Math.max(0, use), exchange: Math.max(0, exchange), bytes };
+  if (Number.isNaN(sink)) throw new RangeError("Cannot be: slots and hashes are numbers");
+  return {
+    use: Math.max(0, use - bare),
+    exchange: Math.max(0, exchange - bare),
+    bytes: Number.isNaN(bytes) ? undefined : bytes,
+  };
 }
 
 function timeOf(times: number, run: (at: number) => void): number {
@@ -61,16 +65,15 @@ function timeOf(times: number, run: (at: number) => void): number {
   return (performance.now() - started) * 1e6 / times;
 }
 
-/** Bytes of typed arrays that are in use, which are outside of the heap; Bun does not count them. */
+/** Bytes of typed arrays that are in use, which are outside of the heap; `NaN` on Bun, which does not count them. */
 async function bytesOutside(): Promise<number> {
-  if (!("Bun" in globalThis)) {
-    setFlagsFromString("--expose-gc");
-    const collect = runInNewContext("gc") as () => void;
-    // What one collection has found dead is freed a moment later.
-    for (let times = 0; times < 3; times++) {
-      collect();
-      await setTimeout(5);
-    }
+  if ("Bun" in globalThis) return NaN;
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  // What one collection has found dead is freed a moment later.
+  for (let times = 0; times < 3; times++) {
+    collect();
+    await setTimeout(5);
   }
   return process.memoryUsage().external;
 }

@@ -9,7 +9,13 @@ import { CacheEntry } from "../../src/entry/entry.ts";
 import { jsonSerializer } from "../../src/serializers/json.ts";
 import { countKeys, type RequestStream } from "./stream.ts";
 
+/** Entries whose bytes are looked at. */
+const SAMPLE = 1000;
+
 const FORMAT = { serializer: jsonSerializer, codec: undefined, compressionMinBytes: 0 };
+
+/** What a tier is limited by. */
+export type Limit = "entries" | "bytes";
 
 /** What a replay has shown. */
 export interface Replay {
@@ -35,8 +41,12 @@ export async function replayInMemory(
   entries: readonly CacheEntry[],
   maxEntries: number,
   evictionPolicy: EvictionPolicyName,
+  limit: Limit = "entries",
 ): Promise<Replay> {
-  const backend = new MemoryBackend({ maxEntries, evictionPolicy });
+  const limits = limit === "entries"
+    ? { maxEntries }
+    : { maxBytes: maxEntries * await bytesOf(entries) };
+  const backend = new MemoryBackend({ ...limits, evictionPolicy });
   let hits = 0;
   const started = performance.now();
   for (let at = 0; at < requests.length; at++) {
@@ -48,6 +58,16 @@ export async function replayInMemory(
   const nanoseconds = (performance.now() - started) * 1e6 / requests.length;
   await backend.close();
   return { hitRatio: 100 * hits / requests.length, nanoseconds };
+}
+
+/** Bytes that an entry takes in memory, in the mean. */
+async function bytesOf(entries: readonly CacheEntry[]): Promise<number> {
+  const backend = new MemoryBackend({ maxBytes: Infinity });
+  const some = entries.slice(-SAMPLE);
+  await backend.setMany(some);
+  const { bytes } = await backend.getStats();
+  await backend.close();
+  return bytes! / some.length;
 }
 
 /** Asks the filesystem tier for each key, and stores what it does not have. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createEvictionPolicy } from "../../src/eviction/policies.ts";
+import { createEvictionPolicy, evictionPolicyNames } from "../../src/eviction/policies.ts";
 import { keyHash } from "../../src/eviction/key_hash.ts";
-import { hotSetWithScans, loop, zipf } from "./request_streams.ts";
+import { bursts, hotSetWithScans, loop, zipf } from "./request_streams.ts";
 
 /** The share of requests that hit, in percent; each miss brings its key in. */
 function hitRatio(name: string, maxEntries: number, requests: Iterable<number>): number {
@@ -66,6 +66,20 @@ describe("hit ratios", () => {
       for (let turn = 0; turn < 200_000; turn++) yield cache + (turn * 7) % (cache / 2);
     }
     assert.ok(hitRatio("lfu", cache, phases()) > 99.5);
+  });
+
+  it("auto is within three points of the best policy for each kind of requests", () => {
+    const streams: Record<string, () => Iterable<number>> = {
+      zipf: () => zipf(5000, 100_000, 0.9, 2),
+      loop: () => loop(500, 100_000),
+      "hot set with scans": () => hotSetWithScans(150, 100_000, 5),
+      bursts: () => bursts(100, 100_000, 0),
+    };
+    for (const [kind, requests] of Object.entries(streams)) {
+      const ratios = evictionPolicyNames.map((name) => hitRatio(name, 200, requests()));
+      const auto = hitRatio("auto", 200, requests());
+      assert.ok(auto > Math.max(...ratios) - 3, `${kind}: ${auto} of ${ratios}`);
+    }
   });
 
   it("s3-fifo knows again a key that left a short while ago", () => {
