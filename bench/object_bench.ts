@@ -9,12 +9,13 @@
 import { parseArgs } from "node:util";
 import { printTable } from "./demo/table.ts";
 import type { Goal } from "./suite/figure.ts";
-import { note, record } from "./suite/record.ts";
+import { record } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 import { type Contender, takeTurns, type Turns } from "./suite/take_turns.ts";
 import { openAzureKind } from "./tiers/azure.ts";
 import { openGcsKind } from "./tiers/gcs.ts";
 import { openS3Kind } from "./tiers/s3.ts";
+import { openKinds, withStores } from "./tiers/open_kinds.ts";
 import type { OpenTierKind, Store } from "./tiers/store.ts";
 import { makeValues, SIZES } from "./tiers/values.ts";
 
@@ -52,17 +53,9 @@ const keys = Array.from({ length: KEYS }, (_, at) => `document:${at}`);
 const [value] = makeValues(SIZE);
 const rows: string[][] = [];
 
-for (const [name, openKind] of KINDS) {
-  if (given.only.length > 0 && !given.only.some((text) => name.includes(text))) continue;
-  const kind = await openKind();
-  if ("missing" in kind) {
-    note(kind.missing);
-    continue;
-  }
-  const stores = new Map<string, Store>();
-  try {
-    for (const source of kind.sources) stores.set(source.name, await source.open());
-    for (const store of stores.values()) {
+for await (const { tier, kind } of openKinds(KINDS, given.only)) {
+  await withStores(kind, async (stores) => {
+    for (const [name, store] of stores) {
       await Promise.all(keys.map((key) => store.set(key, value!)));
       const read = await store.get(keys[0]!);
       if (read?.length !== value!.length) {
@@ -71,19 +64,16 @@ for (const [name, openKind] of KINDS) {
     }
     const floors = new Map(kind.sources.map(({ name, floor }) => [name, floor]));
     const one = await takeTurns(contenders(stores, oneByOne), { seconds: SECONDS, ...ROUNDS });
-    tell(`get, ${name}, ${SIZE.name}`, one, floors, ONE_BY_ONE);
+    tell(`get, ${tier}, ${SIZE.name}`, one, floors, ONE_BY_ONE);
     const many = await takeTurns(contenders(stores, together), { seconds: SECONDS, ...ROUNDS });
-    tell(`get ${AT_ONCE} at once, ${name}, ${SIZE.name}`, many, floors, TOGETHER);
+    tell(`get ${AT_ONCE} at once, ${tier}, ${SIZE.name}`, many, floors, TOGETHER);
     if (many.has(AWS_SDK)) {
       const pair = new Map([AWS_SDK, FETCH_TIER].map((subject) => [subject, many.get(subject)!]));
       const beside = new Map([[FETCH_TIER, AWS_SDK]]);
-      const group = `get ${AT_ONCE} at once by fetch beside the SDK, ${name}, ${SIZE.name}`;
+      const group = `get ${AT_ONCE} at once by fetch beside the SDK, ${tier}, ${SIZE.name}`;
       tell(group, pair, beside, FETCH_BESIDE_SDK);
     }
-  } finally {
-    for (const store of stores.values()) await store.close();
-    await kind.close();
-  }
+  });
 }
 printTable(["values of 6 KB", "", "µs a get", "× floor", "goal"], rows);
 

@@ -12,13 +12,14 @@ import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { parseArgs } from "node:util";
 import { printTable } from "./demo/table.ts";
-import { note, record } from "./suite/record.ts";
+import { record } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 import { takeTurns } from "./suite/take_turns.ts";
 import { openAzureKind } from "./tiers/azure.ts";
 import { openCacheStore } from "./tiers/cache_store.ts";
 import { openGcsKind } from "./tiers/gcs.ts";
 import { openS3Kind } from "./tiers/s3.ts";
+import { openKinds, withStores } from "./tiers/open_kinds.ts";
 import type { OpenTierKind, Store, TierKind } from "./tiers/store.ts";
 import { drain, streamOf } from "./tiers/streams.ts";
 import { makeValues } from "./tiers/values.ts";
@@ -87,41 +88,29 @@ const KINDS: readonly (readonly [name: string, open: OpenTierKind])[] = [
 const [value] = makeValues({ name: "stream", bytes: BYTES });
 const rows: string[][] = [];
 
-for (const [name, openKind] of KINDS) {
-  if (given.only.length > 0 && !given.only.some((text) => name.includes(text))) continue;
-  const kind = await openKind();
-  if ("missing" in kind) {
-    note(kind.missing);
-    continue;
-  }
-  const stores = new Map<string, StreamStore>();
-  try {
-    for (const source of kind.sources) stores.set(source.name, await source.open());
+for await (const { tier, kind } of openKinds(KINDS, given.only)) {
+  await withStores<StreamStore>(kind, async (stores) => {
     for (const store of stores.values()) {
       if (store.setStream === undefined) await store.set("stream", value!);
       else await store.setStream("stream", streamOf(value!));
     }
-    await measure(name, kind, "write", stores, async (store) => {
+    await measure(tier, kind, "write", stores, async (store) => {
       await store.setStream!("written", streamOf(value!));
     }, "setStream");
-    await measure(name, kind, "read", stores, async (store) => {
+    await measure(tier, kind, "read", stores, async (store) => {
       await drain(await store.getStream!("stream"), BYTES);
     }, "getStream");
-    if (name === "filesystem") {
-      await measure(name, kind, "copy", stores, async (store) => {
-        if (store.copyStream !== undefined) await store.copyStream("stream", "copy");
-        else await store.setStream!("copy", await store.getStream!("stream"));
-      }, "getStream");
-    }
-  } finally {
-    for (const store of stores.values()) await store.close();
-    await kind.close();
-  }
+    if (tier !== "filesystem") return;
+    await measure(tier, kind, "copy", stores, async (store) => {
+      if (store.copyStream !== undefined) await store.copyStream("stream", "copy");
+      else await store.setStream!("copy", await store.getStream!("stream"));
+    }, "getStream");
+  });
 }
 printTable([`streams of ${BYTES / MB} MB`, "", "MB/s", "× floor", "goal"], rows);
 
 async function measure(
-  name: string,
+  tier: string,
   { sources }: TierKind,
   what: string,
   stores: ReadonlyMap<string, StreamStore>,
@@ -132,7 +121,7 @@ async function measure(
     .filter(([, store]) => store[needs] !== undefined)
     .map(([name, store]) => ({ name, operations: BYTES / MB, run: () => run(store) }));
   const turns = await takeTurns(contenders, { seconds: SECONDS, ...ROUNDS });
-  const group = `${what} as a stream, ${name}, ${BYTES / MB} MB`;
+  const group = `${what} as a stream, ${tier}, ${BYTES / MB} MB`;
   for (const [subject, { us, spread, samples }] of turns) {
     const wanted = sources.find(({ name }) => name === subject)?.floor;
     const floor = wanted !== undefined && turns.has(wanted) ? wanted : undefined;

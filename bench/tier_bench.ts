@@ -9,10 +9,10 @@
  */
 
 import { parseArgs } from "node:util";
-import { note } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 import { TIER_KINDS } from "./tiers/kinds.ts";
 import { measureKind } from "./tiers/measure_kind.ts";
+import { openKinds } from "./tiers/open_kinds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,17 +25,6 @@ const { values } = parseArgs({
 const SECONDS = scaled(0.03, 1.2);
 
 console.log("µs a call, one after another; calls a second where 64 are under way at once\n");
-for (const [tier, openKind] of TIER_KINDS) {
-  const isWanted = values.only.length === 0 || values.only.some((text) => tier.includes(text));
-  if (!isWanted) continue;
-  const kind = await openKind();
-  if ("missing" in kind) {
-    note(kind.missing);
-    continue;
-  }
-  try {
-    for (const size of kind.sizes) await measureKind({ tier, kind, size, seconds: SECONDS });
-  } finally {
-    await kind.close();
-  }
+for await (const { tier, kind } of openKinds(TIER_KINDS, values.only)) {
+  for (const size of kind.sizes) await measureKind({ tier, kind, size, seconds: SECONDS });
 }
