@@ -20,7 +20,7 @@ after(async () => {
 });
 
 const forms = {
-  "the SDK": () => ({ awsConfig: server.awsConfig }),
+  // A client of our own is made of the config in other tests; all else is the same.
   "a client, with shards": () => ({ client, hashShards: 4 }),
   fetch: () => ({ transport: "fetch", awsConfig: server.awsConfig }),
 };
