@@ -1,6 +1,7 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import type { VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
+import type { MaybePromise } from "../maybe_promise.ts";
 import type { Background } from "./background.ts";
 import { type Fences, SharedTicket } from "./fences.ts";
 import type { CacheCounters, InstantReads } from "./instant_reads.ts";
@@ -55,7 +56,8 @@ export class Lookups {
       for (const tier of tiers) {
         const entry = await tier.get(key, signal);
         if (entry !== undefined && !tier.isInProcess) versions.observe(entry.version);
-        const value = entry && await this.#valueOf(entry, tier, ticket, aside);
+        const read = entry && this.#valueOf(entry, tier, ticket, aside);
+        const value = read instanceof Promise ? await read : read;
         if (value !== undefined) {
           if (aside !== undefined) aside.createdAt = entry!.createdAt;
           this.#promote(entry!, tier, missed, ticket);
@@ -85,7 +87,8 @@ export class Lookups {
           if (entry === undefined) continue;
           if (!tier.isInProcess) versions.observe(entry.version);
           const ticket = tickets.get(entry.key)!;
-          const value = await this.#valueOf(entry, tier, ticket);
+          const read = this.#valueOf(entry, tier, ticket);
+          const value = read instanceof Promise ? await read : read;
           if (value === undefined) continue;
           found.set(entry.key, this.#hit(entry.key, tier, value));
           this.#promote(entry, tier, missed, ticket);
@@ -108,15 +111,33 @@ export class Lookups {
     return false;
   }
 
-  async #valueOf(
+  /** Decodes what a tier gave, at once where that can be; what cannot be decoded is a miss and goes. */
+  #valueOf(
     entry: CacheEntry,
     tier: Tier,
     ticket: SharedTicket,
     aside?: Aside,
-  ): Promise<unknown> {
-    const { tags, maxDecodedBytes, background } = this.#parts;
+  ): MaybePromise<unknown> {
     try {
-      if (entry.tags.length > 0 && await tags.isDropped(entry)) {
+      if (entry.tags.length > 0) return this.#taggedValueOf(entry, tier, ticket, aside);
+      const value = entry.isLive ? entry.value() : entry.value(this.#parts.maxDecodedBytes);
+      return value instanceof Promise
+        ? value.catch((error) => this.#discard(entry, tier, ticket, error))
+        : value;
+    } catch (error) {
+      return this.#discard(entry, tier, ticket, error);
+    }
+  }
+
+  async #taggedValueOf(
+    entry: CacheEntry,
+    tier: Tier,
+    ticket: SharedTicket,
+    aside: Aside | undefined,
+  ): Promise<unknown> {
+    const { tags, maxDecodedBytes } = this.#parts;
+    try {
+      if (await tags.isDropped(entry)) {
         if (
           aside !== undefined && aside.stale === undefined && !await tags.isDropped(entry, true)
         ) {
@@ -126,10 +147,13 @@ export class Lookups {
       }
       return entry.isLive ? entry.value() : await entry.value(maxDecodedBytes);
     } catch (error) {
-      const isCurrent = (): boolean => ticket.ticket.isUndisturbed;
-      background.run(ticket.during(tier.discard(entry.key, error, isCurrent)));
-      return undefined;
+      return this.#discard(entry, tier, ticket, error);
     }
+  }
+
+  #discard(entry: CacheEntry, tier: Tier, ticket: SharedTicket, error: unknown): undefined {
+    const isCurrent = (): boolean => ticket.ticket.isUndisturbed;
+    this.#parts.background.run(ticket.during(tier.discard(entry.key, error, isCurrent)));
   }
 
   #promote(entry: CacheEntry, from: Tier, missed: readonly Tier[], ticket: SharedTicket): void {

@@ -38,11 +38,7 @@ export function sharingOf(
   const last = backends.findLastIndex((backend) => backend.getSync === undefined);
   return {
     place: named ?? (isAuto ? source : versioned >= 0 ? versioned : last),
-    bus: isAuto
-      ? (backends[source] as unknown as InvalidationBusSource).createInvalidationBus()
-      : bus === "auto" || bus === false
-      ? undefined
-      : bus,
+    bus: isAuto ? busOf(backends[source]!) : bus === "auto" || bus === false ? undefined : bus,
     ownsBus: isAuto,
     locks: locks === "auto"
       ? locksOf(isAuto ? backends[source] : undefined)
@@ -50,6 +46,19 @@ export function sharingOf(
       ? undefined
       : locks,
   };
+}
+
+/** @throws {TypeError} that says what to do where the backend was not given what a bus needs, such as an address besides a client. */
+function busOf(backend: CacheBackend): InvalidationBus {
+  try {
+    return (backend as unknown as InvalidationBusSource).createInvalidationBus();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new TypeError(
+      `Cannot open cache: tier "${backend.name}" cannot carry invalidations: ${error.message}: give it that, or 'coordination' a 'bus' of your own, or false for none`,
+      { cause: error },
+    );
+  }
 }
 
 function locksOf(backend: CacheBackend | undefined): LockProvider | undefined {

@@ -4,6 +4,7 @@ import { Redis } from "@upstash/redis";
 import { UpstashBackend } from "../../backends/upstash.ts";
 import { systemClock } from "../../src/clock.ts";
 import { isCacheError } from "../../src/errors.ts";
+import { CacheManager } from "../../src/manager/cache_manager.ts";
 import type { BackendReport } from "../../src/types.ts";
 import { eventually } from "../servers/eventually.ts";
 import { type RedisServer, startRedis } from "../servers/redis_server.ts";
@@ -136,5 +137,24 @@ describe("UpstashBus", () => {
       () => new UpstashBackend({ client }).createInvalidationBus(),
       /needs 'url' and 'token' besides 'client'/,
     );
+  });
+
+  it("a cache over a client alone says what to do, and opens without a bus", async () => {
+    const { url, token } = bridge;
+    const client = new Redis({ url, token });
+    const open = (more: Record<string, unknown>, coordination = {}): Promise<CacheManager> =>
+      CacheManager.open({
+        backends: [{ type: "memory" }, { type: "upstash", client, prefix: "client", ...more }],
+        coordination,
+      });
+    await assert.rejects(open({}), {
+      name: "TypeError",
+      message:
+        /tier "upstash" cannot carry invalidations: .*'url' and 'token' besides 'client': give it that, or 'coordination' a 'bus' of your own, or false for none$/,
+    });
+    for (const cache of [await open({}, { bus: false }), await open({ url, token })]) {
+      assert.equal(await cache.set("key", 1), true);
+      await cache.close();
+    }
   });
 });
