@@ -19,6 +19,9 @@ import { StoreStreams } from "./store_streams.ts";
 /** The folder of the log, below the base path. */
 const FOLDER = "v2";
 
+/** How often files are looked for that nothing refers to. */
+const SWEEP_INTERVAL_MS = 600_000;
+
 /** Values in a segment log, the large ones in files of their own. */
 export class Store {
   readonly #log: SegmentLog;
@@ -226,7 +229,11 @@ export class Store {
     this.#background.push(migration.migrate().then(() => this.#firstForm = undefined));
   }
 
-  /** Removes files that dead processes left, and looks again for those that may be a living one's. */
+  /**
+   * Removes files that nothing refers to: dead processes left them, or two that
+   * replaced one value at the same time. Soon again where some may be of a
+   * write that is under way.
+   */
   async #sweep(): Promise<void> {
     const { clock, report } = this.#context;
     try {
@@ -234,10 +241,10 @@ export class Store {
         this.#log.refresh();
         return this.#log.references();
       }, clock);
-      if (!isSomeYoung || this.#isClosed) return;
+      if (this.#isClosed) return;
       this.#cancelSweep = clock.schedule(
         () => this.#background.push(this.#sweep()),
-        ORPHAN_AGE_MS,
+        isSomeYoung ? ORPHAN_AGE_MS : SWEEP_INTERVAL_MS,
       );
     } catch (error) {
       report({ kind: "error", error });

@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
 import { FaultyDisk } from "../../fakes/faulty_disk.ts";
+import { eventually } from "../../servers/eventually.ts";
 import { withScratch } from "./scratch.ts";
 
 const LARGE = Uint8Array.from({ length: 100_000 }, (_, at) => at % 251);
@@ -49,6 +50,24 @@ describe("FilesystemBackend with large values", () => {
       assert.equal(backend.readNow("key"), "wait");
       assert.equal((await backend.getStats()).isAsync, true);
       assert.equal(await valueOf(backend, "key"), 1);
+    }));
+
+  it("removes files that nothing refers to while it is open, once they are old", () =>
+    withScratch(async ({ clock, open, largeFiles }) => {
+      const backend = await open();
+      await backend.set("key", entryOf("key", LARGE, { clock }));
+      const [known] = largeFiles();
+      // What a process leaves that replaced a value while another one did.
+      const left = join(
+        dirname(known!),
+        basename(known!).replace(/^./, (first) => first === "0" ? "1" : "0"),
+      );
+      writeFileSync(left, LARGE);
+      utimesSync(left, clock.now() / 1000, clock.now() / 1000);
+      assert.equal(largeFiles().length, 2);
+      clock.advance(601_000);
+      await eventually("the file is gone", () => largeFiles().length === 1);
+      assert.deepStrictEqual(await valueOf(backend, "key"), LARGE);
     }));
 
   it("removes the file when its value is replaced, deleted, cleared or over", () =>
