@@ -7,6 +7,7 @@ import { CacheManager } from "../src/manager/cache_manager.ts";
 import { FakeClock } from "./fakes/fake_clock.ts";
 import { MapBackend } from "./fakes/map_backend.ts";
 import { recordCalls } from "./fakes/recorded_calls.ts";
+import { settle } from "./fakes/settle.ts";
 import { HeldModel, ToyModel } from "./fakes/toy_model.ts";
 
 const HOUR_MS = 3_600_000;
@@ -534,6 +535,24 @@ describe("EmbeddingCache.getOrEmbed()", () => {
       embeddings.getOrEmbed(["a"], "m", model.embed, { signal: AbortSignal.abort() }),
     );
     assert.equal(model.calls.length, 1);
+  });
+
+  it("a model that never answers is asked again, once two have given up in time", async () => {
+    const { cache } = await open();
+    const embeddings = new EmbeddingCache(cache);
+    const model = new HeldModel();
+    for (let round = 0; round < 2; round++) {
+      const abort = new AbortController();
+      const asked = embeddings.getOrEmbed(["a"], "m", model.embed, { signal: abort.signal });
+      await model.call(0);
+      await settle();
+      const over = assert.rejects(asked, { name: "TimeoutError" });
+      abort.abort(new DOMException("time is over", "TimeoutError"));
+      await over;
+    }
+    const third = embeddings.getOrEmbed(["a"], "m", model.embed);
+    (await model.call(1)).answer();
+    assert.deepEqual(await third, [new ToyModel().vectorOf("a")]);
   });
 
   it("an abort leaves the result to those who still wait", async () => {

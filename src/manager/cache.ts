@@ -173,8 +173,9 @@ export interface Cache {
    *
    * @param loader makes the value. It must not wait for its own key: where it
    * asks for it at once the call fails, later on it ends with `hardTimeout`. One
-   * that never ends is given up when somebody has waited for it in vain who came
-   * after its first `hardTimeout`; without that option it is waited for.
+   * that never ends is given up when somebody has waited for it in vain, by
+   * `hardTimeout` or `AbortSignal.timeout`, who came after another had; without
+   * those it is waited for.
    * @returns the value, cached or loaded.
    * @throws {CacheError} `"timeout"` when there is none within `hardTimeout`.
    *

@@ -85,7 +85,7 @@ export class SingleFlight<T> {
         flight.waiters.delete(waiter);
         waiter.reject(signal?.reason);
         if (!waiter.isForNext && --flight.wanted === 0) flight.controller.abort(signal?.reason);
-        if (!isCacheError(signal?.reason, "timeout")) return;
+        if (!isTimeout(signal?.reason)) return;
         if (waiter.cameLate) this.#lose(key, flight, signal?.reason);
         else flight.isLate = true;
       };
@@ -133,6 +133,12 @@ export class SingleFlight<T> {
     this.#flights.set(key, flight);
     this.#fly(key, flight, first);
   }
+}
+
+/** Also what `AbortSignal.timeout` gives as reason. */
+function isTimeout(reason: unknown): boolean {
+  return isCacheError(reason, "timeout") ||
+    (reason instanceof Error && reason.name === "TimeoutError");
 }
 
 function begun<T>(leader: Lead<T>): Flight<T> {
