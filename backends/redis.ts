@@ -173,8 +173,7 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
   }
 
   /**
-   * Stores one entry; the server drops it when it may not even be served stale any more.
-   *
+   * Stores one entry, in the order of calls; the server drops it when it may not even be served stale.
    * @returns `false` when its frame is larger than `maxValueBytes`.
    */
   set(key: string, entry: CacheEntry, options?: OperationOptions): Promise<boolean> {
@@ -182,7 +181,8 @@ export class RedisBackend implements CacheBackend, InvalidationBusSource, LockPr
       if (entry.key !== key) {
         throw new TypeError(`Cannot set ${show(key)}: entry is of key ${show(entry.key)}`);
       }
-      const frame = await entry.encode();
+      const encoded = entry.encode();
+      const frame = encoded instanceof Promise ? await encoded : encoded;
       unguardedSignal(options)?.throwIfAborted();
       const { send, isStored } = writeOf(entry, frame, this.#settings, this.#context.clock.now());
       await this.#store.call(send, callOf("write to", options, key));

@@ -80,10 +80,15 @@ export class Requests {
     const controller = new AbortController();
     let isLate = false;
     const cancels = [
-      clock.schedule(() => {
-        isLate = true;
-        controller.abort(new StoreError("network", { detail: "timeout" }));
-      }, requestTimeout),
+      clock.schedule(
+        () => {
+          isLate = true;
+          controller.abort(new StoreError("network", { detail: "timeout" }));
+          // Keeps the process: a request whose connection is lost may be all that is left.
+        },
+        requestTimeout,
+        true,
+      ),
     ];
     const onAbort = (): void => {
       if (grace === 0) controller.abort(signal?.reason);
