@@ -122,7 +122,7 @@ describe("FilesystemBackend with large values", () => {
     }));
 
   it("get() reads the newer value when its file is replaced underneath", () =>
-    withScratch(async ({ clock, open }) => {
+    withScratch(async ({ clock, open, largeFiles }) => {
       const disk = new FaultyDisk();
       const [backend, other] = [await open({}, disk), await open()];
       await backend.set("key", entryOf("key", LARGE, { clock }));
@@ -135,7 +135,7 @@ describe("FilesystemBackend with large values", () => {
         await writer.set("key", entryOf("key", next, { clock }));
         await writer.flush();
         await writer.refresh();
-        for (let turn = 0; turn < 20; turn++) await setImmediate();
+        await eventually("the replaced file is gone", () => largeFiles().length === 1);
         letGo();
         assert.deepStrictEqual(await (await reading)?.value(), next);
       }
