@@ -56,10 +56,10 @@ const queue = checks.filter(({ name }) => isWanted(name));
 await runCommand([process.execPath, "install", "--quiet"]);
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, work));
 if (isWanted("tests")) {
-  // One runtime, for the sake of a quick loop: `deno task test` has them all.
+  // One runtime and short forms, for the sake of a quick loop: `deno task test` has them all.
   const tests = await runCommand(
     [process.execPath, "run", "-A", "tests/run.ts", "--embedded", "--runtime", "deno"],
-    { show: true, limit: 30 * 60_000 },
+    { show: true, limit: 30 * 60_000, env: { STRATA_LONG: "0.2" } },
   );
   report("tests", tests);
 }
