@@ -122,7 +122,7 @@ export async function startShared(files: readonly string[]): Promise<SharedServe
 function kindsOf(files: readonly string[]): ServerKind[] {
   const sources = files.map((file) => readFileSync(file, "utf8"));
   return KINDS.filter(({ starter }) => {
-    const imported = new RegExp(`from "(?:\\.\\.?/)+servers/${starter}\\.ts"`);
+    const imported = new RegExp(`from "(?:\\.\\.?/)+(?:tests/)?servers/${starter}\\.ts"`);
     return sources.some((source) => imported.test(source));
   });
 }
