@@ -122,13 +122,9 @@ export class ChunkedStreams {
   ): Promise<VersionedOutcome> {
     const call = this.#call("write to", key, options);
     const pieces = new FramePieces(entry, call.signal);
-    try {
-      return await this.#parts.run(options, () => this.#set(entry, pieces, call));
-    } catch (error) {
-      throw pieces.failure === undefined ? error : pieces.failure.reason;
-    } finally {
-      pieces.end();
-    }
+    return await pieces.storedBy(() =>
+      this.#parts.run(options, () => this.#set(entry, pieces, call))
+    );
   }
 
   /** Reads the frame of an entry, or a range of it. */

@@ -32,6 +32,21 @@ export class FramePieces {
   }
 
   /**
+   * Runs what stores the pieces, and lets go of the stream when that has ended.
+   *
+   * @throws what the stream fails with, in place of what the store makes of it: that is its owner's, and stays as it is.
+   */
+  async storedBy<T>(store: () => Promise<T>): Promise<T> {
+    try {
+      return await store();
+    } catch (error) {
+      throw this.failure === undefined ? error : this.failure.reason;
+    } finally {
+      this.end();
+    }
+  }
+
+  /**
    * The next piece, `undefined` at the end.
    *
    * @throws what the stream fails with, or the signal's reason.

@@ -15,6 +15,8 @@ export interface ClearParts {
   readonly lanes: KeyLanes;
   /** Says how many go in one request. */
   readonly store: Pick<ObjectStore, "maxDeletes">;
+  /** Which keys are left as they are. */
+  readonly keeps: ((key: string) => boolean) | undefined;
   /** Whether an entry counts. */
   readonly isLive: (standing: Standing | undefined) => boolean;
   /** Throws for those that could not be removed. */
@@ -29,12 +31,13 @@ export interface KeyFailure {
 
 /** Removes entries, going on where single ones cannot be removed. @returns how many live ones it removed. */
 export async function clearEntries(
-  { pages, records, lanes, store, isLive, fail }: ClearParts,
+  { pages, records, lanes, store, keeps, isLive, fail }: ClearParts,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let removed = 0;
   const failures: KeyFailure[] = [];
-  for await (const page of pages) {
+  for await (const all of pages) {
+    const page = keeps === undefined ? all : all.filter(({ key }) => !keeps(key));
     for (let at = 0; at < page.length; at += store.maxDeletes) {
       const batch = page.slice(at, at + store.maxDeletes);
       await lanes.run(batch.map(({ key }) => key), async () => {

@@ -2,7 +2,7 @@ import type { ClearParts, KeyFailure } from "./clear_entries.ts";
 import type { ObjectNames } from "./object_names.ts";
 
 /** What deleting needs. */
-export interface DeleteParts extends Omit<ClearParts, "pages" | "lanes"> {
+export interface DeleteParts extends Omit<ClearParts, "pages" | "lanes" | "keeps"> {
   /** Names of objects. */
   readonly names: ObjectNames;
 }

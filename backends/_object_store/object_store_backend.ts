@@ -6,6 +6,7 @@ import type {
   BackendContext,
   BackendStats,
   CacheBackend,
+  ClearOptions,
   FrameReadOptions,
   OperationOptions,
   StoredFrame,
@@ -256,13 +257,14 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
    *
    * @throws {CacheError} whose `keys` says which could not be removed, when all others are.
    */
-  clear(pattern?: string, options?: OperationOptions): Promise<number> {
+  clear(pattern?: string, options?: ClearOptions): Promise<number> {
     return this.#operations.do("clear", undefined, options, () =>
       clearEntries({
         pages: this.#pages(pattern, options?.signal),
         records: this.#records,
         lanes: this.#operations.lanes,
         store: this.#store,
+        keeps: options?.keeps,
         isLive: (standing) => this.#isLive(standing),
         fail: (failures) => this.#operations.throwFor("clear", failures),
       }, options?.signal));

@@ -70,19 +70,14 @@ export class Streams {
   ): Promise<VersionedOutcome> {
     const signal = this.#signal(options);
     const pieces = new FramePieces(entry, signal);
-    try {
-      return await this.#parts.operations.do(
+    return await pieces.storedBy(() =>
+      this.#parts.operations.do(
         "write to",
         key,
         options,
         () => this.#store(key, entry, pieces, signal),
-      );
-    } catch (error) {
-      // What the stream fails with is its owner's, and stays as it is.
-      throw pieces.failure === undefined ? error : pieces.failure.reason;
-    } finally {
-      pieces.end();
-    }
+      )
+    );
   }
 
   /** Reads the frame of an entry, or a range of it. */

@@ -4,8 +4,14 @@ import type { Clock, OperationOptions } from "../types.ts";
 /** The longest that a timer of the runtimes can wait; one set for longer fires at once. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
+/** The options of an operation under way, as its guard knows them. */
+export interface GuardedOptions extends OperationOptions {
+  /** Why it was given up, `undefined` until then; unlike the signal, nothing has to be made to tell. */
+  readonly reason?: unknown;
+}
+
 /** One operation under way; it is the options that the backend gets. */
-class GuardedOperation implements OperationOptions {
+class GuardedOperation implements GuardedOptions {
   readonly isGuarded = true;
   readonly name: string;
   readonly dueAt: number;
@@ -30,6 +36,10 @@ class GuardedOperation implements OperationOptions {
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  get reason(): unknown {
+    return this.#reason;
   }
 
   abort(reason: unknown): void {
@@ -66,7 +76,7 @@ export class Deadlines {
    */
   run<T>(
     name: string,
-    start: (options: OperationOptions) => Promise<T>,
+    start: (options: GuardedOptions) => Promise<T>,
     caller?: AbortSignal,
   ): Promise<T> {
     if (caller?.aborted) return Promise.reject(caller.reason);
@@ -130,8 +140,8 @@ export class Deadlines {
 
 /** A backend that throws where it should reject fails like any other. */
 function startSafely<T>(
-  start: (options: OperationOptions) => Promise<T>,
-  options: OperationOptions,
+  start: (options: GuardedOptions) => Promise<T>,
+  options: GuardedOptions,
 ): Promise<T> {
   try {
     return Promise.resolve(start(options));

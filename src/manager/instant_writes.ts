@@ -54,7 +54,8 @@ export class InstantWrites {
     const canDoIt = this.#memory !== undefined && write.tags.length === 0 &&
       this.#fences.isQuiet(write.key) && !this.#events.has("write");
     if (!canDoIt) return undefined;
+    const entry = entryOf(write, this.#clock.now(), this.#format);
     this.#fences.watcher?.changed(write.key);
-    return this.#memory.setNow(entryOf(write, this.#clock.now(), this.#format));
+    return this.#memory.setNow(entry);
   }
 }

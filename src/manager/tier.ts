@@ -3,7 +3,13 @@ import type { CacheEntry } from "../entry/entry.ts";
 import type { TierOutcome } from "../observability/events.ts";
 import type { TierStats } from "../observability/stats.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
-import type { BackendSetOptions, BackendStats, CacheBackend, VersionedOutcome } from "../types.ts";
+import type {
+  BackendSetOptions,
+  BackendStats,
+  CacheBackend,
+  OperationOptions,
+  VersionedOutcome,
+} from "../types.ts";
 import { BackendWriter } from "./backend_writer.ts";
 import { isNoteOfClears } from "./clear_log.ts";
 import { isReserved } from "./scope.ts";
@@ -45,17 +51,8 @@ export class Tier extends TierReads implements RecoveryTier {
    * {@linkcode Tier.isInProcess}, and a live entry whose key is quiet.
    */
   promoteNow(entry: CacheEntry): void {
-    if (!admits(this.limits, entry) || this.guard.distrust.has(entry.key)) return;
-    const failed = (error: unknown): void => this.guard.failed("write", entry.key, error);
-    try {
-      const copy = capped(this.limits, entry, this.clock.now());
-      this.backend.set(entry.key, copy).then(
-        (stored) => this.#count(stored ? "stored" : "declined", "promotions"),
-        failed,
-      );
-    } catch (error) {
-      failed(error);
-    }
+    if (!this.#takes(entry)) return;
+    this.#putNow(entry, "promotions", (error) => this.guard.failed("write", entry.key, error));
   }
 
   /**
@@ -65,16 +62,8 @@ export class Tier extends TierReads implements RecoveryTier {
    * @returns whether it is stored; `undefined` where {@linkcode Tier.set} has to see to it.
    */
   setNow(entry: CacheEntry): Promise<boolean> | undefined {
-    const { key } = entry;
-    if (this.guard.distrust.has(key) || !admits(this.limits, entry)) return undefined;
-    try {
-      return this.backend.set(key, capped(this.limits, entry, this.clock.now())).then(
-        (stored) => this.#count(stored ? "stored" : "declined", "writes") === "stored",
-        (error) => this.#setFailed(key, error),
-      );
-    } catch (error) {
-      return Promise.resolve(this.#setFailed(key, error));
-    }
+    if (!this.#takes(entry)) return undefined;
+    return this.#putNow(entry, "writes", (error) => this.#distrust("write", entry.key, error));
   }
 
   /** Writes one entry as its caller's latest word on the key. */
@@ -86,7 +75,7 @@ export class Tier extends TierReads implements RecoveryTier {
     const stored = await this.guard.write(
       "write",
       [entry.key],
-      (options) => this.#store(entry, placement ? { ...options, ...placement } : options),
+      (options) => this.#store(entry, placed(options, placement)),
       signal,
     );
     return stored === "superseded" ? "failed" : this.#count(stored, "writes");
@@ -111,7 +100,7 @@ export class Tier extends TierReads implements RecoveryTier {
     const stored = await this.guard.write(
       "write",
       [key],
-      (options) => this.#store(entry, placement ? { ...options, ...placement } : options),
+      (options) => this.#store(entry, placed(options, placement)),
       undefined,
       isCurrent,
     );
@@ -132,12 +121,12 @@ export class Tier extends TierReads implements RecoveryTier {
       ? await this.guard.write("write", keys, async (options) => {
         const now = this.clock.now();
         const copies = entries.map((entry) => capped(this.limits, entry, now));
-        return await this.#writer.storeMany(copies, { ...options, ...placement });
+        return await this.#writer.storeMany(copies, placed(options, placement));
       }, signal)
       : await this.guard.writeEach(
         "write",
         keys,
-        (at, options) => this.#store(entries[at]!, { ...options, ...placement }),
+        (at, options) => this.#store(entries[at]!, placed(options, placement)),
         signal,
       );
     if (!Array.isArray(stored)) return keys.map(() => "failed");
@@ -199,10 +188,10 @@ export class Tier extends TierReads implements RecoveryTier {
       const order = guard.distrust.begin();
       backend.delete(key).then(
         () => guard.distrust.succeeded([key], order),
-        (error) => this.#dropFailed(key, error),
+        (error) => this.#distrust("delete", key, error),
       );
     } catch (error) {
-      this.#dropFailed(key, error);
+      this.#distrust("delete", key, error);
     }
   }
 
@@ -296,16 +285,33 @@ export class Tier extends TierReads implements RecoveryTier {
     return "declined";
   }
 
-  #setFailed(key: string, error: unknown): false {
-    this.#distrustOne("write", key, error);
-    return false;
+  /** Whether an entry may be written at once. */
+  #takes(entry: CacheEntry): boolean {
+    return admits(this.limits, entry) && !this.guard.distrust.has(entry.key);
   }
 
-  #dropFailed(key: string, error: unknown): void {
-    this.#distrustOne("delete", key, error);
+  /** Writes an entry at once. @returns whether it is stored. */
+  #putNow(
+    entry: CacheEntry,
+    occasion: Occasion,
+    failed: (error: unknown) => void,
+  ): Promise<boolean> {
+    const fail = (error: unknown): false => {
+      failed(error);
+      return false;
+    };
+    try {
+      return this.backend.set(entry.key, capped(this.limits, entry, this.clock.now())).then(
+        (stored) => this.#count(stored ? "stored" : "declined", occasion) === "stored",
+        fail,
+      );
+    } catch (error) {
+      return Promise.resolve(fail(error));
+    }
   }
 
-  #distrustOne(operation: string, key: string, error: unknown): void {
+  /** Does not read a key any more: what was to be done to it has failed. */
+  #distrust(operation: string, key: string, error: unknown): void {
     const { distrust } = this.guard;
     distrust.failed([key], distrust.begin());
     this.guard.failed(operation, key, error);
@@ -316,4 +322,11 @@ export class Tier extends TierReads implements RecoveryTier {
     else if (outcome === "declined") this.counters.declined++;
     return outcome;
   }
+}
+
+/** The options of a write, and the place of what it writes. The signal of `options` may be a getter: it is not copied along with them. */
+function placed(options: OperationOptions, placement: Placement | undefined): BackendSetOptions {
+  if (placement === undefined) return options;
+  const { signal, isGuarded } = options;
+  return { signal, isGuarded, ...placement };
 }

@@ -4,7 +4,7 @@ import type { TierCounters } from "../observability/stats.ts";
 import type { Clock, OperationOptions } from "../types.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BreakerOptions } from "./breaker_options.ts";
-import { Deadlines } from "./deadline.ts";
+import { Deadlines, type GuardedOptions } from "./deadline.ts";
 import { Distrust } from "./distrust.ts";
 import { mapLimited } from "./map_limited.ts";
 import { WriteLanes } from "./write_lanes.ts";
@@ -138,7 +138,7 @@ export class TierGuard {
       (options) =>
         this.#inTurn<T | Superseded>(
           keys,
-          () => isCurrent() ? this.#watched(keys, () => write(options)) : SUPERSEDED,
+          () => isCurrent() ? this.#watched(keys, options, write) : SUPERSEDED,
         ),
       signal,
     );
@@ -182,7 +182,7 @@ export class TierGuard {
           hasBegun = true;
           try {
             await place.turn;
-            return await this.#watched([key], () => write(at, options));
+            return await this.#watched([key], options, (given) => write(at, given));
           } finally {
             place.leave();
           }
@@ -202,7 +202,7 @@ export class TierGuard {
     operation: string,
     keys: readonly string[],
     order: number,
-    write: (options: OperationOptions) => Promise<T>,
+    write: (options: GuardedOptions) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<T | "failed"> {
     const breaker = this.#breaker;
@@ -213,7 +213,7 @@ export class TierGuard {
     }
     const call = breaker?.begin();
     try {
-      const start = async (options: OperationOptions): Promise<T> => {
+      const start = async (options: GuardedOptions): Promise<T> => {
         const result = await write(options);
         // Also when it ends past its deadline: the store then holds what was asked for.
         if (result !== "superseded") this.distrust.succeeded(keys, order);
@@ -306,15 +306,21 @@ export class TierGuard {
   }
 
   /**
-   * Lets a write hold up the next ones until it ends, but not for ever. If it
-   * ends after all, it may have overwritten what came after it.
+   * Begins a write whose turn has come, unless it was given up before. It holds
+   * up the next ones until it ends, but not for ever. If it ends after all, it
+   * may have overwritten what came after it.
    */
-  #watched<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {
-    if (this.#parts.isInProcess) return write();
+  #watched<T>(
+    keys: readonly string[],
+    options: GuardedOptions,
+    write: (options: OperationOptions) => Promise<T>,
+  ): Promise<T> {
+    if (this.#parts.isInProcess) return write(options);
     let isOver = false;
     return this.#patience.run("write", async () => {
+      if (options.reason !== undefined) throw options.reason;
       try {
-        return await write();
+        return await write(options);
       } finally {
         if (isOver && !this.#parts.isVersioned) this.distrust.failed(keys, this.distrust.begin());
       }

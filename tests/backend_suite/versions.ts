@@ -171,6 +171,18 @@ export function describeVersions(test: SuiteTest): void {
       assert.deepStrictEqual(await store.setNewest([entry]), ["stored"]);
     });
 
+    test("clear() leaves what it is asked to keep", async ({ backend, clock }) => {
+      const store = versioned(backend);
+      const keys = ["kept:1", "kept:2", "gone:1", "gone:2"];
+      await store.setNewest(keys.map((key) => entryOf(key, key, { clock })));
+      const keeps = (key: string): boolean => key.startsWith("kept:");
+      assert.equal(await store.clear("*:1", { keeps }), 1);
+      assert.deepStrictEqual(await liveKeys(store, keys), ["gone:2", "kept:1", "kept:2"]);
+      assert.equal(await store.clear(undefined, { keeps }), 1);
+      assert.deepStrictEqual(await liveKeys(store, keys), ["kept:1", "kept:2"]);
+      assert.equal(await store.clear(), 2);
+    });
+
     test("setNewest() and deleteUpTo() end with their signal", async ({ backend, clock }) => {
       const store = versioned(backend);
       const reason = new Error("no longer wanted");

@@ -150,6 +150,18 @@ describe("CacheManager snapshot of values", () => {
     });
   });
 
+  it("brings back what a write was refused for that no format carries", async () => {
+    await withPath(async (path) => {
+      const first = await openMemory(path);
+      await first.set("key", "old");
+      await first.saveSnapshot();
+      await assert.rejects(first.set("key", undefined), TypeError);
+      const second = await openMemory(path);
+      assert.equal(await second.get("key"), "old");
+      await second.close();
+    });
+  });
+
   it("takes note of a write that was under way when it was made", async () => {
     await withPath(async (path) => {
       const first = await openMemory(path);

@@ -2,7 +2,7 @@ import { CacheError } from "../../../src/errors.ts";
 import type { MaybePromise } from "../../../src/maybe_promise.ts";
 import { type LogCore, reportCorrupt } from "../log/core.ts";
 import { DirectoryLock } from "../log/directory_lock.ts";
-import { errorCode, readFile, writeFully } from "../log/file_layer.ts";
+import { errorCode, overwriteFile, readFile } from "../log/file_layer.ts";
 import { removeDead } from "../log/leftovers.ts";
 import { blocksOf } from "../log/segment.ts";
 import { decodeTable, emptyTable, encodeTable, type LockTable } from "./lock_table.ts";
@@ -94,7 +94,7 @@ export class LockStore {
       const growth = blocksOf(bytes.length) - Math.max(4096, blocksOf(lengths[slot]!));
       if (growth > this.#granted) return growth - this.#granted;
       this.#granted -= Math.max(0, growth);
-      write(core, `${folder}/${SLOTS[slot]}`, bytes);
+      overwriteFile(core.layer, `${folder}/${SLOTS[slot]}`, bytes);
       return "done";
     } finally {
       mutex.release();
@@ -147,21 +147,6 @@ export function lockFolder(directory: string): string {
 
 function folderOf({ directory }: LogCore): string {
   return lockFolder(directory.path);
-}
-
-function write({ layer }: LogCore, path: string, bytes: Uint8Array): void {
-  let file: number;
-  try {
-    file = layer.open(path, "write");
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
-    file = layer.open(path, "create");
-  }
-  try {
-    writeFully(layer, file, bytes, bytes.length, 0);
-  } finally {
-    layer.close(file);
-  }
 }
 
 function unavailable(why: string): CacheError {

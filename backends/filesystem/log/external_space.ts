@@ -1,5 +1,5 @@
 import { crc } from "./crc.ts";
-import { errorCode, readFile, writeFully } from "./file_layer.ts";
+import { errorCode, overwriteFile, readFile } from "./file_layer.ts";
 import { type LogCore, pathOf } from "./core.ts";
 import { makeBlock } from "./record.ts";
 
@@ -75,18 +75,7 @@ export class ExternalSpace {
     view.setFloat64(0, total, true);
     view.setUint32(8, crc(bytes.subarray(0, 8)), true);
     view.setUint32(12, FORMAT_VERSION, true);
-    let file: number;
-    try {
-      file = layer.open(path, "write");
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
-      file = layer.open(path, "create");
-    }
-    try {
-      writeFully(layer, file, bytes, LENGTH, 0);
-    } finally {
-      layer.close(file);
-    }
+    overwriteFile(layer, path, bytes);
     this.total = total;
   }
 }

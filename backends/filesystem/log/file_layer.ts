@@ -258,6 +258,22 @@ export function createFile(
   layer.close(file);
 }
 
+/** Writes the first bytes of a small file in place; makes it when there is none. */
+export function overwriteFile(layer: FileLayer, path: string, bytes: Uint8Array): void {
+  let file: number;
+  try {
+    file = layer.open(path, "write");
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    file = layer.open(path, "create");
+  }
+  try {
+    writeFully(layer, file, bytes, bytes.length, 0);
+  } finally {
+    layer.close(file);
+  }
+}
+
 /** Removes a file; one that is gone is fine. */
 export function removeFile(layer: FileLayer, path: string): void {
   try {
