@@ -34,7 +34,8 @@ export class Store {
   /** Writes that wait for something, by key; a later change of the key takes its place here, and they are dropped. */
   readonly #pending = new Map<string, symbol>();
   #firstForm: FirstForm | undefined;
-  readonly #background: Promise<unknown>[] = [];
+  #sweeping: Promise<void> = Promise.resolve();
+  #migrating: Promise<void> | undefined;
   #cancelSweep: (() => void) | undefined;
   #isClosed = false;
 
@@ -211,14 +212,14 @@ export class Store {
     this.#isClosed = true;
     this.#cancelSweep?.();
     this.#firstForm?.stop();
-    await Promise.all(this.#background);
+    await Promise.all([this.#sweeping, this.#migrating]);
     await this.#files.settled();
     await this.#log.close();
     await this.#files.settled();
   }
 
   #begin(firstForm: { readonly base: string; readonly disk: Disk } | undefined): void {
-    this.#background.push(this.#sweep());
+    this.#sweeping = this.#sweep();
     if (firstForm === undefined) return;
     const migration = new FirstForm(firstForm.base, firstForm.disk, this.#context, {
       has: (key) => this.#pending.has(key) || this.#log.has(key),
@@ -226,7 +227,9 @@ export class Store {
       release: (bytes) => this.#log.release(bytes),
     });
     this.#firstForm = migration;
-    this.#background.push(migration.migrate().then(() => this.#firstForm = undefined));
+    this.#migrating = migration.migrate().then(() => {
+      this.#firstForm = undefined;
+    });
   }
 
   /**
@@ -236,23 +239,26 @@ export class Store {
    */
   async #sweep(): Promise<void> {
     const { clock, report } = this.#context;
+    let isSomeYoung = false;
     try {
-      const isSomeYoung = await this.#files.sweep(() => {
+      isSomeYoung = await this.#files.sweep(() => {
         this.#log.refresh();
         return this.#log.references();
       }, clock);
-      if (this.#isClosed) return;
-      this.#cancelSweep = clock.schedule(
-        () => this.#background.push(this.#sweep()),
-        isSomeYoung ? ORPHAN_AGE_MS : SWEEP_INTERVAL_MS,
-      );
     } catch (error) {
       report({ kind: "error", error });
     }
+    if (this.#isClosed) return;
+    this.#cancelSweep = clock.schedule(
+      () => {
+        this.#sweeping = this.#sweep();
+      },
+      isSomeYoung ? ORPHAN_AGE_MS : SWEEP_INTERVAL_MS,
+    );
   }
 
   async #migrated(): Promise<void> {
-    if (this.#firstForm !== undefined) await Promise.all(this.#background);
+    await this.#migrating;
   }
 
   #getFirstForm(key: string): MaybePromise<CacheEntry | undefined> {

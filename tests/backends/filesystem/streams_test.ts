@@ -191,8 +191,9 @@ describe("streams on disk", () => {
       assert.ok(got >= 700_000, `${got} bytes were right`);
       await cache.flush();
       assert.equal(await cache.getStream("key"), undefined);
-      assert.deepStrictEqual(scratch.largeFiles(), []);
+      // Closing waits for the removal.
       await cache.close();
+      assert.deepStrictEqual(scratch.largeFiles(), []);
     });
   });
 
@@ -207,6 +208,7 @@ describe("streams on disk", () => {
       const second = await set(backend, streamed("key", 1_000_001, scratch));
       assert.deepStrictEqual(await readFrame(read), first, "the file that was opened");
       assert.deepStrictEqual(await readFrame(await backend.getStream("key")), second);
+      await backend.close();
       assert.equal(scratch.largeFiles().length, 1);
     });
   });
