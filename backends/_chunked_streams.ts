@@ -17,6 +17,7 @@ import { FramePieces } from "./_frame_pieces.ts";
 import type { FrameReader } from "./_frames.ts";
 import type { StoredNames } from "./_stored_key.ts";
 import {
+  chunksNameOf,
   decodeReference,
   encodeReference,
   newChunksName,
@@ -158,7 +159,8 @@ export class ChunkedStreams {
         return frames.entry(key, bytes);
       } catch (error) {
         if (!isCacheError(error)) throw error;
-        if (error.code === "corrupt" && look < MAX_LOOKS) continue;
+        const isGone = error.code === "corrupt" || error.code === "replaced";
+        if (isGone && look < MAX_LOOKS) continue;
         if (error.code !== "corrupt" && error.code !== "too-large") throw error;
         frames.corrupt(key, error);
         return undefined;
@@ -219,7 +221,7 @@ export class ChunkedStreams {
         if (frame === undefined) {
           const reference = decodeReference(start);
           if (!frames.isLive(start)) return undefined;
-          const read = await this.#openChunks(reference, range, call);
+          const read = await this.#openChunks(key, reference, range, call);
           if (read !== undefined) return read;
           // The key has been written meanwhile, or memory has run out.
           if (reference.name === before) throw gone();
@@ -242,6 +244,7 @@ export class ChunkedStreams {
   }
 
   async #openChunks(
+    key: string,
     { name, frameLength, chunkBytes }: StreamReference,
     range: ByteRange | undefined,
     call: StreamCall & { readonly signal: AbortSignal },
@@ -265,10 +268,20 @@ export class ChunkedStreams {
     const last = from < to ? Math.ceil(to / chunkBytes) - 1 : first;
     const readOn = async (index: number): Promise<Uint8Array> => {
       const found = await read(index);
-      if (found === undefined) throw gone();
+      if (found === undefined) throw await this.#whyGone(key, name, call);
       return found;
     };
     return { frameLength, frame: chunkStream({ bytes, first, last, read: readOn }, call.signal) };
+  }
+
+  /** Why chunks are gone that were there: the key has been written meanwhile, or memory has run out. */
+  async #whyGone(key: string, name: string, call: StreamCall): Promise<CacheError> {
+    const { names, transport, backend } = this.#parts;
+    const now = await transport.open(names.entry(key), { offset: 0, length: 0 }, call);
+    if (now !== undefined && chunksNameOf(now.start) === name) return gone();
+    const message =
+      `${call.action}: the value was replaced or removed while it was read: read it again`;
+    return new CacheError("replaced", message, { backend, key });
   }
 
   #call(

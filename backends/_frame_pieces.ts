@@ -61,23 +61,40 @@ export class FramePieces {
     }
   }
 
-  /** Gathers the pieces into parts of a size, in buffers of their own. There is at least one. */
-  async *parts(size: number): AsyncGenerator<FramePart> {
-    let gathered: Uint8Array[] = [];
+  /**
+   * Gathers the pieces into parts of a size, in buffers of their own. There is at least one.
+   *
+   * @param spare memory of parts of that size that nobody needs any more, to be
+   * used again: some collectors leave hundreds of megabytes of them about.
+   */
+  async *parts(size: number, spare: Uint8Array[] = []): AsyncGenerator<FramePart> {
+    const { frameLength = Infinity, release } = this.#entry;
+    let left = frameLength;
+    const newPart = (): Uint8Array => {
+      const wanted = Math.min(size, left);
+      const memory = spare.pop();
+      return memory === undefined || memory.length < wanted
+        ? new Uint8Array(wanted)
+        : memory.subarray(0, wanted);
+    };
+    let part = newPart();
     let held = 0;
     for (let piece = await this.next(); piece !== undefined; piece = await this.next()) {
-      while (held + piece.length > size) {
-        const first = piece.subarray(0, size - held);
-        const bytes = joined([...gathered, first], size);
-        piece = piece.subarray(first.length);
-        gathered = [];
-        held = 0;
-        yield { bytes, isLast: false };
+      for (let at = 0; at < piece.length;) {
+        if (held === part.length) {
+          yield { bytes: part, isLast: false };
+          left -= held;
+          part = newPart();
+          held = 0;
+        }
+        const taken = piece.subarray(at, at + part.length - held);
+        part.set(taken, held);
+        held += taken.length;
+        at += taken.length;
       }
-      if (piece.length > 0) gathered.push(piece);
-      held += piece.length;
+      release?.(piece);
     }
-    yield { bytes: joined(gathered, held), isLast: true };
+    yield { bytes: part.subarray(0, held), isLast: true };
   }
 
   /** Lets go of the stream; one that is not at its end is cancelled. */
@@ -111,14 +128,4 @@ export class FramePieces {
       this.#reader.read().then(resolve, reject);
     });
   }
-}
-
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
 }

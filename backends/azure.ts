@@ -71,7 +71,7 @@ export class AzureBackend extends ObjectStoreBackend {
   ) {
     const settings = readAzureConfig(config as Readonly<Record<string, unknown>>);
     const { access, container, partBytes } = settings;
-    const store = new AzureStore(() => connectAzure(access, container), partBytes);
+    const store = new AzureStore(() => connectAzure(access, container, context.clock), partBytes);
     super({ store, settings, context, random });
   }
 }

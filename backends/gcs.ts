@@ -17,16 +17,23 @@
  * ```
  */
 
-import type { BackendContext } from "../src/types.ts";
+import type { BackendContext, Clock } from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
+import { CredentialCache } from "./_object_store/credential_cache.ts";
 import type { ObjectStore } from "./_object_store/object_store.ts";
 import { ObjectStoreBackend } from "./_object_store/object_store_backend.ts";
+import { cachedCredentials } from "./_s3_api/s3_credentials.ts";
 import { S3FetchStore } from "./_s3_api/s3_fetch_store.ts";
 import { S3Signer } from "./_s3_api/s3_signer.ts";
 import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
-import { type GcsConfig, type GcsSettings, readGcsConfig } from "./gcs/gcs_config.ts";
+import { askToken } from "./gcs/ask_token.ts";
+import {
+  type GcsConfig,
+  type GcsSettings,
+  type GcsToken,
+  readGcsConfig,
+} from "./gcs/gcs_config.ts";
 import { GcsStore } from "./gcs/gcs_store.ts";
-import { TokenSource } from "./gcs/token_source.ts";
 
 export type { Fetch } from "./_object_store/http.ts";
 export type { PurgeOptions, PurgeProgress } from "./_object_store/purge_expired.ts";
@@ -71,14 +78,17 @@ export class GcsBackend extends ObjectStoreBackend {
     random: Random = Math.random,
   ) {
     const settings = readGcsConfig(config as Readonly<Record<string, unknown>>);
-    super({ store: storeOf(settings), settings, context, random });
+    super({ store: storeOf(settings, context.clock), settings, context, random });
   }
 }
 
-function storeOf({ bucket, credentials, endpoint, fetch, partBytes }: GcsSettings): ObjectStore {
+function storeOf(
+  { bucket, credentials, endpoint, fetch, partBytes }: GcsSettings,
+  clock: Clock,
+): ObjectStore {
   if (credentials.kind === "hmac") {
-    const { accessId, secret } = credentials.key;
-    const signer = new S3Signer({ accessKeyId: accessId, secretAccessKey: secret }, "auto");
+    const key = { accessKeyId: credentials.key.accessId, secretAccessKey: credentials.key.secret };
+    const signer = new S3Signer(cachedCredentials(key, clock), "auto");
     return new S3FetchStore({
       label: "GCS",
       url: `${endpoint}/${bucket}`,
@@ -87,6 +97,10 @@ function storeOf({ bucket, credentials, endpoint, fetch, partBytes }: GcsSetting
       partBytes,
     });
   }
-  const tokens = new TokenSource(credentials, fetch);
+  const tokens = new CredentialCache({
+    ask: (signal) => askToken(credentials, fetch, signal),
+    endOf: ({ expiresAt }: GcsToken) => expiresAt,
+    clock,
+  });
   return new GcsStore({ bucket, endpoint, tokens, fetch, partBytes });
 }

@@ -17,13 +17,15 @@
  * ```
  */
 
-import type { BackendContext } from "../src/types.ts";
+import type { BackendContext, Clock } from "../src/types.ts";
 import type { Random } from "./_back_off.ts";
 import type { ObjectStore } from "./_object_store/object_store.ts";
 import { ObjectStoreBackend } from "./_object_store/object_store_backend.ts";
+import { cachedCredentials } from "./_s3_api/s3_credentials.ts";
 import { S3FetchStore } from "./_s3_api/s3_fetch_store.ts";
 import { S3Signer } from "./_s3_api/s3_signer.ts";
 import { STANDALONE_CONTEXT } from "./_standalone_context.ts";
+import type { AwsConfig } from "./s3/aws_config.ts";
 import { readS3Config, type S3Config, type S3Settings } from "./s3/s3_config.ts";
 import { S3SdkStore } from "./s3/s3_sdk_store.ts";
 
@@ -31,7 +33,7 @@ export type { PurgeOptions, PurgeProgress } from "./_object_store/purge_expired.
 export type { Fetch } from "./_object_store/http.ts";
 export type { ObjectStoreConfig } from "./_object_store/settings.ts";
 export { ObjectStoreBackend } from "./_object_store/object_store_backend.ts";
-export type { S3Credentials, S3CredentialSource } from "./_s3_api/s3_signer.ts";
+export type { S3Credentials, S3CredentialSource } from "./_s3_api/s3_credentials.ts";
 export type { AwsConfig, S3ClientLike } from "./s3/aws_config.ts";
 export type { S3Config } from "./s3/s3_config.ts";
 
@@ -71,17 +73,29 @@ export class S3Backend extends ObjectStoreBackend {
     random: Random = Math.random,
   ) {
     const settings = readS3Config(config as Readonly<Record<string, unknown>>);
-    super({ store: storeOf(settings), settings, context, random });
+    super({ store: storeOf(settings, context.clock), settings, context, random });
   }
 }
 
-function storeOf({ bucket, transport, maxRequests, partBytes }: S3Settings): ObjectStore {
+function storeOf(
+  { bucket, transport, partBytes }: S3Settings,
+  clock: Clock,
+): ObjectStore {
   if (transport.kind === "fetch") {
     const { url, region, credentials, fetch } = transport;
-    const signer = new S3Signer(credentials, region);
+    const signer = new S3Signer(cachedCredentials(credentials, clock), region);
     return new S3FetchStore({ label: "S3", url, signer, fetch, partBytes });
   }
   const isReady = transport.kind === "client";
-  const client = transport.kind === "client" ? transport.client : transport.config;
-  return new S3SdkStore({ bucket, client, isReady, maxRequests, partBytes });
+  const client = transport.kind === "client"
+    ? transport.client
+    : withCachedCredentials(transport.config, clock);
+  return new S3SdkStore({ bucket, client, isReady, partBytes, clock });
+}
+
+/** The client waits for ever for a function that does not answer. */
+function withCachedCredentials(config: AwsConfig, clock: Clock): AwsConfig {
+  const { credentials } = config;
+  if (typeof credentials !== "function") return config;
+  return { ...config, credentials: cachedCredentials(credentials, clock) };
 }

@@ -14,6 +14,7 @@
  * - `corrupt`: bytes are damaged or were not written by Strata for this key.
  * - `unsupported-format`: a frame names a version, serializer, codec or dtype that is not known here.
  * - `decoded-size`: compressed bytes claim or yield another size than they should.
+ * - `replaced`: a value was replaced or removed while it was read as a stream; read it again.
  * - `too-large`: a value that was written as a stream is larger than a value in memory may be.
  * - `unavailable`: something that the config names cannot be loaded or opened here.
  * - `invalid-result`: a model or search returned what cannot be cached.
@@ -25,6 +26,7 @@ export type CacheErrorCode =
   | "corrupt"
   | "unsupported-format"
   | "decoded-size"
+  | "replaced"
   | "too-large"
   | "unavailable"
   | "invalid-result";

@@ -24,6 +24,8 @@ export interface StreamedEntry extends EntryMetadata {
   readonly frame: ReadableStream<Uint8Array>;
   /** Exact number of bytes of the whole frame, `undefined` where that is not known before its end. */
   readonly frameLength: number | undefined;
+  /** For whoever has done with a piece, and keeps no view of it: its memory is used for a later one. Need not be called. */
+  readonly release?: ((piece: Uint8Array) => void) | undefined;
 }
 
 /** Options of {@linkcode CacheBackend.getStream}. */

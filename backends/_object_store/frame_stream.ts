@@ -1,19 +1,28 @@
+import type { OpenedObject } from "./object_store.ts";
+import { StoreError } from "./store_error.ts";
+
 /** The most bytes of a piece. */
 const PIECE_BYTES = 1024 * 1024;
 
-/** A body as its reader gets it: in pieces of at most a MiB, and ended by a signal. */
+/**
+ * A body as its reader gets it: in pieces of at most a MiB, and ended by a
+ * signal. It errors when it ends before all of it was there.
+ *
+ * @param failureOf makes of what the body fails with what its reader is to see.
+ */
 export function frameStream(
-  body: ReadableStream<Uint8Array>,
+  { body, bodyLength }: Pick<OpenedObject, "body" | "bodyLength">,
   signal: AbortSignal,
+  failureOf: (error: unknown) => unknown,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
   let rest: Uint8Array = new Uint8Array(0);
+  let received = 0;
   let onAbort = (): void => {};
   return new ReadableStream<Uint8Array>({
     start(controller) {
       onAbort = () => {
         controller.error(signal.reason);
-        reader.cancel(signal.reason).catch(() => {});
+        body.cancel(signal.reason).catch(() => {});
       };
       if (signal.aborted) onAbort();
       else signal.addEventListener("abort", onAbort, { once: true });
@@ -21,25 +30,29 @@ export function frameStream(
     async pull(controller) {
       try {
         while (rest.length === 0) {
-          const step = await reader.read();
+          const { done, value } = await body.read();
           if (signal.aborted) return;
-          if (step.done) {
+          if (done || value === undefined) {
+            if (bodyLength !== undefined && received !== bodyLength) {
+              throw new StoreError("truncated");
+            }
             signal.removeEventListener("abort", onAbort);
             controller.close();
             return;
           }
-          rest = step.value;
+          received += value.length;
+          rest = value;
         }
       } catch (error) {
         signal.removeEventListener("abort", onAbort);
-        throw signal.aborted ? signal.reason : error;
+        throw signal.aborted ? signal.reason : failureOf(error);
       }
       controller.enqueue(rest.subarray(0, PIECE_BYTES));
       rest = rest.subarray(PIECE_BYTES);
     },
     cancel(reason) {
       signal.removeEventListener("abort", onAbort);
-      return reader.cancel(reason);
+      return body.cancel(reason);
     },
   }, { highWaterMark: 0 });
 }

@@ -28,7 +28,7 @@ export async function readBytes(
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     if (signal?.aborted === true) throw signal.reason;
-    throw new StoreError("truncated", { detail: systemCode(error) });
+    throw truncation(error);
   }
   const length = lengthOf(response);
   if (length !== undefined && length !== bytes.length) throw new StoreError("truncated");
@@ -41,6 +41,29 @@ export async function readText(
   signal: AbortSignal | null | undefined,
 ): Promise<string> {
   return new TextDecoder().decode(await readBytes(response, signal));
+}
+
+/** A refusal as far as HTTP goes. */
+export interface Refusal {
+  readonly status: number;
+  /** Its body, empty where that is missing or breaks off. */
+  readonly text: string;
+  /** How long it asks to wait, in milliseconds. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Reads a refusal. */
+export async function readRefusal(
+  response: Response,
+  signal: AbortSignal | undefined,
+): Promise<Refusal> {
+  const text = await readText(response, signal).catch((error) => {
+    signal?.throwIfAborted();
+    if (!(error instanceof StoreError)) throw error;
+    return "";
+  });
+  const retryAfter = retryAfterOf(response.headers.get("retry-after"));
+  return { status: response.status, text, retryAfter };
 }
 
 /** Lets go of a body that nobody wants, so that its connection is free. */
@@ -69,6 +92,11 @@ export function retryAfterOf(text: string | null | undefined): number | undefine
 /** A connection that could not be made, or was lost. */
 export function networkError(error: unknown): StoreError {
   return new StoreError("network", { detail: systemCode(error) });
+}
+
+/** A body that broke off. */
+export function truncation(error: unknown): StoreError {
+  return new StoreError("truncated", { detail: systemCode(error) });
 }
 
 /** `fetch` hides what went wrong behind one or more causes. */

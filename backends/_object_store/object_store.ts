@@ -20,10 +20,20 @@ export interface StoredObject extends ObjectInfo {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes as they come; the reader of a stream is one. */
+export interface BodyReader {
+  /** Gives the next of them, which may be views of a buffer that has others as well. */
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  /** Ends the request, also while a read is under way. */
+  cancel(reason?: unknown): Promise<void>;
+}
+
 /** An object whose bytes come as they are read. */
 export interface OpenedObject extends ObjectInfo {
-  /** Errors when the connection ends before the object does. */
-  readonly body: ReadableStream<Uint8Array>;
+  /** Gives the object, or the part that was asked for. */
+  readonly body: BodyReader;
+  /** Bytes that it is to give, where the answer says so. */
+  readonly bodyLength: number | undefined;
 }
 
 /** A part of an object. */
@@ -87,8 +97,9 @@ export interface ObjectUpload {
    * Sends the next part.
    *
    * @param bytes of {@linkcode ObjectStore.partBytes}, the last one of at most that.
+   * @returns the bytes of a part that has arrived, of which nothing more is needed.
    */
-  part(bytes: Uint8Array, at: number, options: OperationOptions): Promise<void>;
+  part(bytes: Uint8Array, at: number, options: OperationOptions): Promise<Uint8Array | undefined>;
   /** Makes the object visible, whole. @returns its tag, or `"conflict"` when the condition does not hold. */
   complete(options: OperationOptions): Promise<string | "conflict">;
   /** Removes what was sent. */

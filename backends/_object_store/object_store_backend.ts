@@ -18,6 +18,7 @@ import { FrameReader } from "../_frames.ts";
 import { clearEntries } from "./clear_entries.ts";
 import { ConditionsOfStore } from "./conditions_of_store.ts";
 import { deleteEntries } from "./delete_entries.ts";
+import { KnownObjects } from "./known_objects.ts";
 import { liveEntries } from "./live_entries.ts";
 import { ObjectLocks } from "./object_locks.ts";
 import { encodeStanding } from "./object_metadata.ts";
@@ -82,6 +83,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
   readonly #context: BackendContext;
   readonly #requests: Requests;
   readonly #records: Records;
+  readonly #known = new KnownObjects();
   readonly #frames: FrameReader;
   readonly #operations: Operations;
   readonly #conditions: ConditionsOfStore;
@@ -99,7 +101,7 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
     this.#settings = settings;
     this.#context = context;
     this.#requests = new Requests({ ...settings, clock, random });
-    this.#records = new Records({ store, names, requests: this.#requests });
+    this.#records = new Records({ store, names, requests: this.#requests, known: this.#known });
     this.#frames = new FrameReader(name, context);
     this.#operations = new Operations(name, store);
     const parts = { store, names, requests: this.#requests, records: this.#records };
@@ -123,13 +125,14 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
       ...parts,
       backend: name,
       clock,
+      frames: this.#frames,
       operations: this.#operations,
       conditions: this.#conditions,
       sweeper: this.#sweeper,
     });
     if (settings.conditionalWrites !== false) {
       const versioned = versionedMethods({
-        versioned: new ObjectVersionedWrites({ ...parts, clock }),
+        versioned: new ObjectVersionedWrites({ ...parts, clock, known: this.#known }),
         conditions: this.#conditions,
         names,
         plain: this,
@@ -352,7 +355,11 @@ export class ObjectStoreBackend implements CacheBackend, LockProviderSource {
     const name = typeof named === "string" ? named : await named;
     try {
       const stored = await this.#records.read(name, signal);
-      if (stored === undefined) return undefined;
+      if (stored === undefined) {
+        this.#known.take(name);
+        return undefined;
+      }
+      if (this.setNewest !== undefined) this.#known.note(name, stored);
       const entry = this.#frames.entry(key, stored.bytes);
       if (entry === undefined) this.#sweeper.sweep(key, name, stored);
       return entry;

@@ -1,6 +1,7 @@
 import { FRAME_HEADER_BYTES } from "../../src/entry/frame.ts";
 import { CacheError, isCacheError } from "../../src/errors.ts";
 import { keyPlaceOf, standingOfFrame } from "./frame_start.ts";
+import type { KnownObjects } from "./known_objects.ts";
 import { parseStanding, type Standing } from "./object_metadata.ts";
 import type { ObjectNames } from "./object_names.ts";
 import type { ObjectInfo, ObjectRange, ObjectStore, StoredObject } from "./object_store.ts";
@@ -15,6 +16,8 @@ export interface RecordsParts {
   readonly names: ObjectNames;
   /** Sends requests. */
   readonly requests: Requests;
+  /** Forgets what is removed, so that a write that follows does not name it. */
+  readonly known: KnownObjects;
 }
 
 /** An object that is there. */
@@ -30,11 +33,13 @@ export class Records {
   readonly #store: ObjectStore;
   readonly #names: ObjectNames;
   readonly #requests: Requests;
+  readonly #known: KnownObjects;
 
-  constructor({ store, names, requests }: RecordsParts) {
+  constructor({ store, names, requests, known }: RecordsParts) {
     this.#store = store;
     this.#names = names;
     this.#requests = requests;
+    this.#known = known;
   }
 
   /** Reads an object or a part of it. */
@@ -46,12 +51,14 @@ export class Records {
     return this.#requests.read(signal, (own) => this.#store.get(name, { signal: own, range }));
   }
 
+  /** What the store tells of an object without its bytes. */
+  head(name: string, signal: AbortSignal | undefined): Promise<ObjectInfo | undefined> {
+    return this.#requests.read(signal, (own) => this.#store.head(name, { signal: own }));
+  }
+
   /** Looks at an object without its bytes. */
   async look(name: string, signal: AbortSignal | undefined): Promise<FoundRecord | undefined> {
-    const info = await this.#requests.read(
-      signal,
-      (own) => this.#store.head(name, { signal: own }),
-    );
+    const info = await this.head(name, signal);
     return info === undefined ? undefined : await this.found(name, info, signal);
   }
 
@@ -92,6 +99,7 @@ export class Records {
       signal,
       (own) => this.#store.delete(name, { signal: own, tag }),
     );
+    this.#known.take(name);
     return removed === "deleted";
   }
 
@@ -106,6 +114,7 @@ export class Records {
     signal: AbortSignal | undefined,
   ): Promise<ReadonlyMap<string, Error>> {
     const failed = new Map<string, Error>();
+    for (const name of names) this.#known.take(name);
     let left = names;
     try {
       await this.#requests.write(signal, async (own) => {

@@ -1,5 +1,6 @@
 import { CacheError } from "../../src/errors.ts";
 import type {
+  ByteRange,
   Clock,
   FrameReadOptions,
   OperationOptions,
@@ -8,11 +9,13 @@ import type {
   VersionedOutcome,
 } from "../../src/types.ts";
 import { FramePieces } from "../_frame_pieces.ts";
+import type { FrameReader } from "../_frames.ts";
 import type { ConditionsOfStore } from "./conditions_of_store.ts";
 import { frameStream } from "./frame_stream.ts";
+import { truncation } from "./http.ts";
 import { encodeStanding } from "./object_metadata.ts";
 import type { ObjectNames } from "./object_names.ts";
-import type { ObjectStore } from "./object_store.ts";
+import type { ObjectRange, ObjectStore, OpenedObject } from "./object_store.ts";
 import { staysOver } from "./object_versioned_writes.ts";
 import type { Operations } from "./operations.ts";
 import type { Records } from "./records.ts";
@@ -35,6 +38,8 @@ export interface StreamsParts {
   readonly requests: Requests;
   /** Looks at objects. */
   readonly records: Records;
+  /** Tells of objects that are none of ours. */
+  readonly frames: FrameReader;
   /** Runs operations. */
   readonly operations: Operations;
   /** Says whether versions are compared. */
@@ -112,10 +117,11 @@ export class Streams {
     }
     const size = Math.max(store.partBytes, Math.ceil((entry.frameLength ?? 0) / MAX_PARTS));
     const metadata = encodeStanding(entry);
+    const spare: Uint8Array[] = [];
     let upload: UploadInParts | undefined;
     let isVisible = false;
     try {
-      for await (const { bytes, isLast } of pieces.parts(size)) {
+      for await (const { bytes, isLast } of pieces.parts(size, spare)) {
         if (isLast && upload === undefined) {
           return await this.#commit(key, name, entry, signal, () =>
             requests.write(
@@ -123,7 +129,7 @@ export class Streams {
               (own) => store.put(name, bytes, { signal: own, metadata }),
             ));
         }
-        upload ??= await UploadInParts.begin({ store, requests, name, metadata, signal });
+        upload ??= await UploadInParts.begin({ store, requests, name, metadata, signal, spare });
         await upload.add(bytes);
       }
       const whole = upload as UploadInParts;
@@ -161,33 +167,99 @@ export class Streams {
     options: FrameReadOptions | undefined,
     signal: AbortSignal,
   ): Promise<StoredFrame | undefined> {
-    const { store, names, requests, records, clock, sweeper } = this.#parts;
+    const { names, records, operations, clock, sweeper, frames } = this.#parts;
     const name = await names.entry(key);
     for (let look = 0; look < MAX_LOOKS; look++) {
-      const held = await records.look(name, signal);
-      if (held?.standing === undefined) return undefined;
-      if (held.standing.expiresAt <= clock.now()) {
-        sweeper.sweep(key, name, { ...held.info });
+      const opened = await this.#request(name, options?.range, signal);
+      if (opened === undefined) return undefined;
+      if (opened === "replaced") continue;
+      const held = await orDrop(opened, records.found(name, opened, signal));
+      if (held?.info.tag !== opened.tag) {
+        drop(opened);
+        continue;
+      }
+      if (held.standing === undefined || held.standing.expiresAt <= clock.now()) {
+        drop(opened);
+        if (held.standing === undefined) {
+          const message = "Cannot decode frame: it does not begin like one";
+          frames.corrupt(key, new CacheError("corrupt", message));
+        }
+        sweeper.sweep(key, name, held.info);
         return undefined;
       }
-      const { size: frameLength, tag } = held.info;
-      const { offset = 0, length: wanted = frameLength } = options?.range ?? {};
-      const length = Math.max(0, Math.min(wanted, frameLength - offset));
-      // No request can ask for no bytes.
-      if (length === 0) return { frameLength, frame: new Blob([]).stream() };
-      const range = length === frameLength ? undefined : { offset, length };
-      const opened = await requests.read(
-        signal,
-        (own) => store.open(name, { signal: own, range }),
-      );
-      if (opened?.tag === tag) return { frameLength, frame: frameStream(opened.body, signal) };
-      await opened?.body.cancel();
+      const failureOf = (error: unknown): unknown => {
+        const failure = error instanceof StoreError ? error : truncation(error);
+        return operations.failure("read from", key, failure, undefined);
+      };
+      return { frameLength: opened.size, frame: frameStream(opened, signal, failureOf) };
     }
     throw new StoreError("server", { detail: "changing" });
+  }
+
+  /** Asks for an object, or a part of it, which may lie beyond its end. */
+  async #request(
+    name: string,
+    range: ByteRange | undefined,
+    signal: AbortSignal,
+  ): Promise<OpenedObject | "replaced" | undefined> {
+    const { requests, store } = this.#parts;
+    // No request can ask for no bytes.
+    if (range?.length === 0) return await this.#withoutBytes(name, signal);
+    try {
+      const opened = await requests.read(
+        signal,
+        (own) => store.open(name, { signal: own, range: range && askable(range) }),
+      );
+      return opened?.size === 0 ? await this.#measured(name, opened, signal) : opened;
+    } catch (error) {
+      const isRefused = error instanceof StoreError && error.kind === "rejected";
+      if (range === undefined || !isRefused) throw error;
+      const beyond = await this.#withoutBytes(name, signal);
+      if (beyond !== undefined && range.offset < beyond.size) throw error;
+      return beyond;
+    }
+  }
+
+  /** An object of which no bytes are wanted. */
+  async #withoutBytes(name: string, signal: AbortSignal): Promise<OpenedObject | undefined> {
+    const info = await this.#parts.records.head(name, signal);
+    return info && { ...info, body: new Blob([]).stream().getReader(), bodyLength: 0 };
+  }
+
+  /** An object whose answer has not said how long it is. */
+  async #measured(
+    name: string,
+    opened: OpenedObject,
+    signal: AbortSignal,
+  ): Promise<OpenedObject | "replaced"> {
+    const info = await orDrop(opened, this.#parts.records.head(name, signal));
+    if (info?.tag === opened.tag) return { ...opened, size: info.size };
+    drop(opened);
+    return "replaced";
   }
 
   #signal(options: OperationOptions | undefined): AbortSignal {
     const { signal } = this.#closing;
     return options?.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
   }
+}
+
+/** Lets go of an object that is not wanted after all. */
+function drop({ body }: OpenedObject): void {
+  body.cancel().catch(() => {});
+}
+
+/** What is found out about an object, which is let go of when that fails. */
+async function orDrop<T>(opened: OpenedObject, finding: Promise<T>): Promise<T> {
+  try {
+    return await finding;
+  } catch (error) {
+    drop(opened);
+    throw error;
+  }
+}
+
+/** A range whose end is a number that a header can say. */
+function askable({ offset, length }: ByteRange): ObjectRange {
+  return { offset, length: Number.isSafeInteger(offset + length) ? length : undefined };
 }

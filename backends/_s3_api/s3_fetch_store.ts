@@ -1,11 +1,12 @@
 import { METADATA_NAME } from "../_object_store/object_metadata.ts";
+import { readerOfResponse } from "../_object_store/body_reader.ts";
 import {
   dateOf,
   dropBody,
   type Fetch,
+  lengthOf,
   readBytes,
   readText,
-  retryAfterOf,
   send,
 } from "../_object_store/http.ts";
 import type {
@@ -25,8 +26,8 @@ import type {
 } from "../_object_store/object_store.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 import type { OperationOptions } from "../../src/types.ts";
-import { checkedBody } from "../_object_store/checked_body.ts";
 import { rangeHeader } from "../_object_store/range_header.ts";
+import { s3AnswerOf } from "./s3_answer.ts";
 import { isConflict, isMissing, type S3Answer, s3Error } from "./s3_error.ts";
 import { S3FetchUpload } from "./s3_fetch_upload.ts";
 import { decodeName, parseUploads } from "./s3_open_uploads.ts";
@@ -87,7 +88,9 @@ export class S3FetchStore implements ObjectStore {
 
   async open(name: string, { signal, range }: ReadOptions): Promise<OpenedObject | undefined> {
     const response = await this.#read(name, signal, range);
-    return response && { ...infoOf(response), body: checkedBody(response) };
+    if (response === undefined) return undefined;
+    const bodyLength = lengthOf(response);
+    return { ...infoOf(response), body: readerOfResponse(response), bodyLength };
   }
 
   async head(name: string, { signal }: OperationOptions): Promise<ObjectInfo | undefined> {
@@ -96,7 +99,7 @@ export class S3FetchStore implements ObjectStore {
       await dropBody(response);
       return infoOf(response);
     }
-    if (response.status !== 404) throw s3Error(await answerOf(response, signal));
+    if (response.status !== 404) throw s3Error(await s3AnswerOf(response, signal));
     // Its answer has no body, and does not tell a missing object from a missing bucket.
     if (!this.#isBucketKnown) {
       await dropResponse(this.#read(name, signal, { offset: 0, length: 1 }));
@@ -112,7 +115,7 @@ export class S3FetchStore implements ObjectStore {
       await dropBody(response);
       return response.headers.get("etag") ?? "";
     }
-    const answer = await answerOf(response, signal);
+    const answer = await s3AnswerOf(response, signal);
     if (condition !== undefined && isConflicting(answer)) return "conflict";
     throw s3Error(answer);
   }
@@ -124,7 +127,7 @@ export class S3FetchStore implements ObjectStore {
       await dropBody(response);
       return "deleted";
     }
-    const answer = await answerOf(response, signal);
+    const answer = await s3AnswerOf(response, signal);
     if (isMissing(answer)) return tag === undefined ? "deleted" : "conflict";
     if (tag !== undefined && isConflicting(answer)) return "conflict";
     throw s3Error(answer);
@@ -152,7 +155,7 @@ export class S3FetchStore implements ObjectStore {
       signal,
     });
     if (!response.ok) {
-      const error = s3Error(await answerOf(response, signal));
+      const error = s3Error(await s3AnswerOf(response, signal));
       if (error.kind !== "unsupported" && error.kind !== "rejected") throw error;
       // Not every store that speaks S3 has this request.
       this.#deletesOneByOne = true;
@@ -179,7 +182,7 @@ export class S3FetchStore implements ObjectStore {
       `prefix=${encodeURIComponent(prefix)}`,
     ].join("&");
     const response = await this.request({ method: "GET", query, signal });
-    if (!response.ok) throw s3Error(await answerOf(response, signal));
+    if (!response.ok) throw s3Error(await s3AnswerOf(response, signal));
     const xml = await readText(response, signal);
     if (!isDocument(xml, "ListBucketResult")) throw new StoreError("foreign");
     this.#isBucketKnown = true;
@@ -203,7 +206,7 @@ export class S3FetchStore implements ObjectStore {
       headers,
       signal,
     });
-    if (!response.ok) throw s3Error(await answerOf(response, signal));
+    if (!response.ok) throw s3Error(await s3AnswerOf(response, signal));
     const id = elementText(await readText(response, signal), "UploadId");
     if (id === undefined) throw new StoreError("foreign");
     return new S3FetchUpload(this, name, id, conditionHeaders(condition));
@@ -221,7 +224,7 @@ export class S3FetchStore implements ObjectStore {
       "uploads=",
     ].join("&");
     const response = await this.request({ method: "GET", query, signal });
-    if (!response.ok) throw s3Error(await answerOf(response, signal));
+    if (!response.ok) throw s3Error(await s3AnswerOf(response, signal));
     const xml = await readText(response, signal);
     return parseUploads(xml, {
       prefix,
@@ -260,7 +263,7 @@ export class S3FetchStore implements ObjectStore {
       this.#isBucketKnown = true;
       return response;
     }
-    const answer = await answerOf(response, signal);
+    const answer = await s3AnswerOf(response, signal);
     if (isMissing(answer)) {
       this.#isBucketKnown = true;
       return undefined;
@@ -303,16 +306,6 @@ function conditionHeaders(condition: ObjectCondition | undefined): Record<string
 /** One that was to replace an object that is gone by now has come too late as well. */
 function isConflicting(answer: S3Answer): boolean {
   return isConflict(answer) || answer.code === "NoSuchKey";
-}
-
-async function answerOf(response: Response, signal: AbortSignal | undefined): Promise<S3Answer> {
-  const text = await readText(response, signal).catch((error) => {
-    signal?.throwIfAborted();
-    if (!(error instanceof StoreError)) throw error;
-    return "";
-  });
-  const retryAfter = retryAfterOf(response.headers.get("retry-after"));
-  return { status: response.status, code: elementText(text, "Code"), retryAfter };
 }
 
 function infoOf({ headers }: Response): ObjectInfo {

@@ -2,6 +2,7 @@ import { dropBody, readText } from "../_object_store/http.ts";
 import type { ObjectUpload } from "../_object_store/object_store.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 import type { OperationOptions } from "../../src/types.ts";
+import { s3AnswerOf } from "./s3_answer.ts";
 import { isConflict, isMissing, s3Error } from "./s3_error.ts";
 import type { S3FetchStore } from "./s3_fetch_store.ts";
 import { elementText, escapeXml, isDocument } from "./s3_xml.ts";
@@ -21,14 +22,14 @@ export class S3FetchUpload implements ObjectUpload {
     this.#conditions = conditions;
   }
 
-  async part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<void> {
+  async part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<Uint8Array> {
     const query = `partNumber=${at + 1}&uploadId=${this.#id}`;
     const request = { method: "PUT", name: this.#name, query, body: bytes, signal };
     const response = await this.#store.request(request);
-    const text = await readText(response, signal);
-    const { status } = response;
-    if (!response.ok) throw s3Error({ status, code: elementText(text, "Code") });
+    if (!response.ok) throw s3Error(await s3AnswerOf(response, signal));
+    await dropBody(response);
     this.#tags[at] = response.headers.get("etag") ?? "";
+    return bytes;
   }
 
   async complete({ signal }: OperationOptions): Promise<string | "conflict"> {
@@ -44,16 +45,18 @@ export class S3FetchUpload implements ObjectUpload {
     const query = `uploadId=${this.#id}`;
     const request = { method: "POST", name: this.#name, query, headers, body, signal };
     const response = await this.#store.request(request);
-    const text = await readText(response, signal);
-    const answer = { status: response.status, code: elementText(text, "Code") };
-    if (response.ok) {
-      // S3 may answer 200 at once and tell of an error later.
-      if (isDocument(text, "Error")) throw s3Error({ ...answer, status: undefined });
-      if (!isDocument(text, "CompleteMultipartUploadResult")) throw new StoreError("foreign");
-      return elementText(text, "ETag") ?? "";
+    if (!response.ok) {
+      const answer = await s3AnswerOf(response, signal);
+      if (Object.keys(this.#conditions).length > 0 && isConflict(answer)) return "conflict";
+      throw s3Error(answer);
     }
-    if (Object.keys(this.#conditions).length > 0 && isConflict(answer)) return "conflict";
-    throw s3Error(answer);
+    const text = await readText(response, signal);
+    // S3 may answer 200 at once and tell of an error later.
+    if (isDocument(text, "Error")) {
+      throw s3Error({ status: undefined, code: elementText(text, "Code") });
+    }
+    if (!isDocument(text, "CompleteMultipartUploadResult")) throw new StoreError("foreign");
+    return elementText(text, "ETag") ?? "";
   }
 
   async abort({ signal }: OperationOptions): Promise<void> {
@@ -64,10 +67,9 @@ export class S3FetchUpload implements ObjectUpload {
       query,
       signal,
     });
-    const { status } = response;
     if (response.ok) return await dropBody(response);
-    const code = elementText(await readText(response, signal), "Code");
+    const answer = await s3AnswerOf(response, signal);
     // It is not there any more.
-    if (code !== "NoSuchUpload" && !isMissing({ status, code })) throw s3Error({ status, code });
+    if (answer.code !== "NoSuchUpload" && !isMissing(answer)) throw s3Error(answer);
   }
 }

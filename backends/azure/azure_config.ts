@@ -44,7 +44,16 @@ export interface AzureConfig extends ObjectStoreConfig {
   readonly accountKey?: string;
   /** A credential that gives tokens; with `url` or `accountName`. */
   readonly credential?: AzureTokenCredential;
-  /** A ready `ContainerClient` to use instead; its own retries apply. */
+  /**
+   * A ready `ContainerClient` to use instead; its own retries apply.
+   *
+   * On Deno, whose `node:http` sends a request that was given up again where its
+   * connection was used before (https://github.com/denoland/deno/issues/36786),
+   * a write could come to the store after later ones. A client that is made here
+   * is guarded against it; make a ready one with an agent that keeps no
+   * connections: `new ContainerClient(url, credential, { agent: new Agent({ keepAlive: false }) } as StoragePipelineOptions)`,
+   * with the `Agent` of `node:https`. Its `keepAliveOptions` do not help.
+   */
   readonly client?: AzureContainerClientLike;
   /**
    * Bytes of a block of a value that is streamed: a number, or a string such

@@ -1,4 +1,4 @@
-import { retryAfterOf } from "../_object_store/http.ts";
+import { dateOf, retryAfterOf } from "../_object_store/http.ts";
 import { StoreError, type StoreErrorKind } from "../_object_store/store_error.ts";
 
 /** What is used of an error of the client. */
@@ -27,6 +27,14 @@ const KINDS: Readonly<Record<string, StoreErrorKind>> = {
   InternalError: "server",
   OperationTimedOut: "server",
 };
+
+/** The service takes no request that was signed at another time than this before or after its own. */
+const MAX_SKEW_MS = 15 * 60_000;
+
+/** Whether an error is what the service has answered. */
+export function isAnswer(error: unknown): boolean {
+  return typeof ((error ?? {}) as RestErrorLike).statusCode === "number";
+}
 
 /** Whether an error says that a blob is not there. */
 export function isMissingBlob(error: unknown): boolean {
@@ -57,7 +65,15 @@ export function azureError(error: unknown): StoreError {
   const detail = code ?? (status === undefined ? String(name) : String(status));
   if (isCredentialError(name)) return new StoreError("credentials", { detail: String(name) });
   const known = code !== undefined && Object.hasOwn(KINDS, code) ? KINDS[code] : undefined;
-  return new StoreError(known ?? kindOfStatus(status), { detail, retryAfter });
+  const kind = known ?? kindOfStatus(status);
+  const isSkewed = kind === "credentials" && isFarFromNow(response?.headers?.get?.("date"));
+  return new StoreError(isSkewed ? "clock" : kind, { detail, retryAfter });
+}
+
+/** The service has one code for a wrong signature and for a request whose time is too far from its own. */
+function isFarFromNow(date: string | undefined): boolean {
+  const serverTime = dateOf(date);
+  return serverTime !== undefined && Math.abs(serverTime - Date.now()) >= MAX_SKEW_MS;
 }
 
 /** What `@azure/identity` throws. */

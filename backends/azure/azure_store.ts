@@ -15,8 +15,9 @@ import type {
   StoredObject,
 } from "../_object_store/object_store.ts";
 import { StoreError } from "../_object_store/store_error.ts";
-import { collectDownload, streamOfDownload } from "./azure_body.ts";
-import { azureError, isAzureConflict, isMissingBlob } from "./azure_error.ts";
+import { type AzureDownload, collectDownload, readerOfDownload } from "./azure_body.ts";
+import type { AzureConnection } from "./azure_connect.ts";
+import { azureError, isAnswer, isAzureConflict, isMissingBlob } from "./azure_error.ts";
 import { AzureUpload } from "./azure_upload.ts";
 
 /** Azure Blob Storage by the client of `@azure/storage-blob`. */
@@ -26,11 +27,11 @@ export class AzureStore implements ObjectStore {
   readonly maxDeletes = 256;
   readonly maxPage = 1000;
   readonly partBytes: number;
-  readonly #connect: () => Promise<ContainerClient>;
-  #connecting: Promise<ContainerClient> | undefined;
+  readonly #connect: () => Promise<AzureConnection>;
+  #connecting: Promise<AzureConnection> | undefined;
 
   /** @param connect loads the package and makes a client. */
-  constructor(connect: () => Promise<ContainerClient>, partBytes: number) {
+  constructor(connect: () => Promise<AzureConnection>, partBytes: number) {
     this.#connect = connect;
     this.partBytes = partBytes;
   }
@@ -43,7 +44,13 @@ export class AzureStore implements ObjectStore {
 
   async open(name: string, options: ReadOptions): Promise<OpenedObject | undefined> {
     const opened = await this.#read(name, options);
-    return opened && { ...opened.info, body: streamOfDownload(opened.download) };
+    if (opened === undefined) return undefined;
+    const { info, download } = opened;
+    return {
+      ...info,
+      body: await readerOfDownload(download),
+      bodyLength: download.contentLength,
+    };
   }
 
   head(name: string, { signal }: OperationOptions): Promise<ObjectInfo | undefined> {
@@ -150,7 +157,7 @@ export class AzureStore implements ObjectStore {
   #read(
     name: string,
     { signal, range }: ReadOptions,
-  ): Promise<{ info: ObjectInfo; download: Parameters<typeof collectDownload>[0] } | undefined> {
+  ): Promise<{ info: ObjectInfo; download: AzureDownload } | undefined> {
     return this.#send(signal, async (container, abort) => {
       try {
         const download = await container.getBlockBlobClient(name).download(
@@ -163,7 +170,7 @@ export class AzureStore implements ObjectStore {
         const info = infoOf(download);
         return {
           info: total === undefined ? info : { ...info, size: Number(total) },
-          download: download as Parameters<typeof collectDownload>[0],
+          download: download as AzureDownload,
         };
       } catch (error) {
         if (isMissingBlob(error)) return undefined;
@@ -178,16 +185,22 @@ export class AzureStore implements ObjectStore {
   ): Promise<T> {
     this.#connecting ??= this.#connect().catch((error) => {
       this.#connecting = undefined;
-      throw error;
-    });
-    try {
-      return await operate(
-        await this.#connecting,
-        signal === undefined ? {} : { abortSignal: signal },
-      );
-    } catch (error) {
-      if (signal?.aborted === true) throw signal.reason;
       throw azureError(error);
+    });
+    const abort = signal === undefined ? {} : { abortSignal: signal };
+    const { container, credential } = await this.#connecting;
+    for (let attempt = 0;; attempt++) {
+      const before = credential?.given;
+      try {
+        return await operate(container, abort);
+      } catch (error) {
+        if (signal?.aborted === true) throw signal.reason;
+        const failure = azureError(error);
+        if (failure.kind !== "credentials" || !isAnswer(error)) throw failure;
+        credential?.refuse(before ?? credential.given);
+        // A token that is refused may be an old one: a new one is asked for, once.
+        if (attempt > 0 || before === undefined) throw failure;
+      }
     }
   }
 }

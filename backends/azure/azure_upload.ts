@@ -41,12 +41,13 @@ export class AzureUpload implements ObjectUpload {
     this.#send = send;
   }
 
-  part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<void> {
+  part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<Uint8Array> {
     const block = blockName(this.#id, at);
     this.#blocks[at] = block;
     return this.#send(signal, async (container, abort) => {
       const client = container.getBlockBlobClient(this.#name);
       await client.stageBlock(block, bytes as Uint8Array<ArrayBuffer>, bytes.length, abort);
+      return bytes;
     });
   }
 

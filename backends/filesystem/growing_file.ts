@@ -68,16 +68,17 @@ export class GrowingFile {
   /**
    * Takes a piece. It is written while the next one is fetched.
    *
+   * @param release called when nothing of the piece is used any more.
    * @returns `false` when there is no room for it.
    */
-  async append(piece: Uint8Array): Promise<boolean> {
+  async append(piece: Uint8Array, release?: (piece: Uint8Array) => void): Promise<boolean> {
     if (this.length + piece.length > this.#reserved && !await this.#grow(piece.length)) {
       return false;
     }
     if (this.#fd < 0) await this.#create();
     if (piece.length >= MIN_WRITE_BYTES) {
       await this.#writeSmall();
-      await this.#write(piece);
+      await this.#write(piece, release);
       return true;
     }
     for (let at = 0; at < piece.length;) {
@@ -88,6 +89,7 @@ export class GrowingFile {
       at += part.length;
       if (this.#smallLength === SLOT_BYTES) await this.#writeSmall();
     }
+    release?.(piece);
     return true;
   }
 
@@ -140,12 +142,12 @@ export class GrowingFile {
   }
 
   /** Waits for the write before, and begins this one. */
-  async #write(piece: Uint8Array): Promise<void> {
+  async #write(piece: Uint8Array, release?: (piece: Uint8Array) => void): Promise<void> {
     await this.#writing;
     const position = this.#length;
     this.#length += piece.length;
     this.#lastByte = piece[piece.length - 1]!;
-    this.#writing = this.#writeAll(piece, position);
+    this.#writing = this.#writeAll(piece, position).then(() => release?.(piece));
     // It is told by the next one, or the end.
     this.#writing.catch(() => {});
   }

@@ -14,6 +14,7 @@ import { FramePieces } from "../_frame_pieces.ts";
 import type { Disk } from "./disk.ts";
 import { GrowingFile } from "./growing_file.ts";
 import { fileOf, type LargeFile, type LargeFiles } from "./large_files.ts";
+import { isSame } from "./log/same_bytes.ts";
 import type { SegmentLog } from "./log/segment_log.ts";
 import { notTaken, tellNoRoom } from "./no_room.ts";
 
@@ -40,7 +41,7 @@ export interface StoreStreamsParts {
 }
 
 /** Reads of a value whose file was replaced before it was opened; the last one is a miss. */
-const MAX_TRIES = 4;
+const MAX_TRIES = 16;
 
 /** Pieces that are read before they are asked for. */
 const PIECES_AHEAD = 2;
@@ -87,6 +88,7 @@ export class StoreStreams {
     signal: AbortSignal,
   ): Promise<StoredFrame | undefined> {
     const { log, files, get } = this.#parts;
+    let gone: Uint8Array | undefined;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const found = await log.get(key);
       if (found === undefined) {
@@ -97,11 +99,15 @@ export class StoreStreams {
       const file = fileOf(found.body);
       const fd = file && await files.open(file);
       if (file !== undefined && fd !== undefined) return this.#frameOf(file, fd, range, signal);
+      if (file === undefined || gone !== undefined && isSame(gone, found.body)) {
+        const error = new CacheError("corrupt", "Cannot read value: its file is gone", { key });
+        log.forget(key);
+        this.#parts.context.report({ kind: "corrupt", key, error });
+        return undefined;
+      }
+      gone = found.body;
       log.refresh();
     }
-    const error = new CacheError("corrupt", "Cannot read value: its file is gone", { key });
-    log.forget(key);
-    this.#parts.context.report({ kind: "corrupt", key, error });
     return undefined;
   }
 
@@ -120,7 +126,7 @@ export class StoreStreams {
 
   async #setFile(
     key: string,
-    { expiresAt, frameLength = 0 }: StreamedEntry,
+    { expiresAt, frameLength = 0, release }: StreamedEntry,
     begun: readonly Uint8Array[],
     pieces: FramePieces,
   ): Promise<VersionedOutcome> {
@@ -135,7 +141,7 @@ export class StoreStreams {
         const piece = unwritten.shift() ?? await pieces.next();
         if (piece === undefined) break;
         length = Math.max(length, file.length + piece.length);
-        if (length > maxFileBytes || !await file.append(piece)) {
+        if (length > maxFileBytes || !await file.append(piece, release)) {
           return await this.#decline(key, length);
         }
       }

@@ -8,7 +8,7 @@ import { isSame } from "./log/same_bytes.ts";
 import type { SegmentLog } from "./log/segment_log.ts";
 
 /** Reads of a value whose file was replaced while it was read; the last one is a miss. */
-const MAX_READS = 4;
+const MAX_READS = 16;
 
 /** Makes entries of what a log has. What is damaged is dropped, told, and a miss. */
 export class StoredEntries {

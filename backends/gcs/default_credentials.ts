@@ -21,7 +21,7 @@ const METADATA_PATH = "/computeMetadata/v1/instance/service-accounts/default/tok
  */
 export async function defaultToken(
   fetch: Fetch,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<GcsToken> {
   const { default: process } = await import("node:process");
   const { env } = process;
@@ -32,7 +32,7 @@ export async function defaultToken(
   try {
     const response = await send(fetch, `http://${host}${METADATA_PATH}`, {
       headers: { "metadata-flavor": "Google" },
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     return await parseToken(response, signal);
   } catch (error) {
@@ -44,7 +44,7 @@ export async function defaultToken(
 async function tokenOfFile(
   file: Partial<GcsServiceAccount & GcsAuthorizedUser>,
   fetch: Fetch,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<GcsToken> {
   if (file.client_email !== undefined && file.private_key !== undefined) {
     return await tokenOfServiceAccount(file as GcsServiceAccount, fetch, signal);

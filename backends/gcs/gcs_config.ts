@@ -32,8 +32,12 @@ export interface GcsConfig extends ObjectStoreConfig {
   readonly bucket: string;
   /** The key of a service account, as its JSON file says. */
   readonly serviceAccount?: GcsServiceAccount;
-  /** Gives a token that allows to read and write the bucket's objects. */
-  readonly token?: () => Promise<string | GcsToken>;
+  /**
+   * Gives a token that allows to read and write the bucket's objects. It is
+   * called again before the token ends, or when the store refuses it; one that
+   * takes more than ten seconds is told so by the signal, and not waited for.
+   */
+  readonly token?: (options: { readonly signal: AbortSignal }) => Promise<string | GcsToken>;
   /** An HMAC key: then the XML API is used, which is S3's. */
   readonly hmac?: GcsHmacKey;
   /** The URL of the store. @default "https://storage.googleapis.com" */
@@ -50,17 +54,21 @@ export interface GcsConfig extends ObjectStoreConfig {
 }
 
 /** Where tokens come from. */
-export type GcsCredentials =
+export type GcsTokenCredentials =
   | { readonly kind: "serviceAccount"; readonly account: GcsServiceAccount }
-  | { readonly kind: "token"; readonly token: () => Promise<string | GcsToken> }
-  | { readonly kind: "hmac"; readonly key: GcsHmacKey }
+  | { readonly kind: "token"; readonly token: NonNullable<GcsConfig["token"]> }
   | { readonly kind: "default" };
+
+/** What lets requests in. */
+export type GcsCredentials =
+  | GcsTokenCredentials
+  | { readonly kind: "hmac"; readonly key: GcsHmacKey };
 
 /** A config that has been checked. */
 export interface GcsSettings extends ObjectStoreSettings {
   /** The bucket. */
   readonly bucket: string;
-  /** Where tokens come from. */
+  /** What lets requests in. */
   readonly credentials: GcsCredentials;
   /** The URL of the store, without a slash at its end. */
   readonly endpoint: string;
@@ -133,7 +141,7 @@ function readCredentials(reader: ConfigReader): GcsCredentials {
       } exclude each other: give one of them`,
     );
   }
-  const token = reader.function<() => Promise<string | GcsToken>>("token");
+  const token = reader.function<NonNullable<GcsConfig["token"]>>("token");
   if (token !== undefined) return { kind: "token", token };
   const account = reader.raw("serviceAccount") as Partial<GcsServiceAccount> | undefined;
   if (account !== undefined) {

@@ -1,4 +1,4 @@
-import { readText, retryAfterOf } from "../_object_store/http.ts";
+import { readRefusal } from "../_object_store/http.ts";
 import { StoreError, type StoreErrorKind } from "../_object_store/store_error.ts";
 
 /** What an answer of the JSON API says of a failure. */
@@ -29,13 +29,8 @@ export async function gcsAnswerOf(
   response: Response,
   signal: AbortSignal | undefined,
 ): Promise<GcsAnswer> {
-  const text = await readText(response, signal).catch((error) => {
-    signal?.throwIfAborted();
-    if (!(error instanceof StoreError)) throw error;
-    return "";
-  });
-  const retryAfter = retryAfterOf(response.headers.get("retry-after"));
-  return { ...parseGcsAnswer(response.status, text), retryAfter };
+  const { status, text, retryAfter } = await readRefusal(response, signal);
+  return { ...parseGcsAnswer(status, text), retryAfter };
 }
 
 /** What the body of a refusal says. */

@@ -1,6 +1,15 @@
 import type { OperationOptions } from "../../src/types.ts";
-import { checkedBody } from "../_object_store/checked_body.ts";
-import { dateOf, dropBody, type Fetch, readBytes, readText, send } from "../_object_store/http.ts";
+import type { CredentialCache } from "../_object_store/credential_cache.ts";
+import { readerOfResponse } from "../_object_store/body_reader.ts";
+import {
+  dateOf,
+  dropBody,
+  type Fetch,
+  lengthOf,
+  readBytes,
+  readText,
+  send,
+} from "../_object_store/http.ts";
 import { METADATA_NAME } from "../_object_store/object_metadata.ts";
 import type {
   DeleteOptions,
@@ -18,9 +27,9 @@ import type {
 import { rangeHeader } from "../_object_store/range_header.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 import { batchBody, parseBatch } from "./gcs_batch.ts";
+import type { GcsToken } from "./gcs_config.ts";
 import { gcsAnswerOf, gcsError, parseGcsAnswer } from "./gcs_error.ts";
 import { GcsUpload } from "./gcs_upload.ts";
-import type { TokenSource } from "./token_source.ts";
 
 /** Options of {@linkcode GcsStore}. */
 export interface GcsStoreOptions {
@@ -29,7 +38,7 @@ export interface GcsStoreOptions {
   /** The URL of the store. */
   readonly endpoint: string;
   /** Gives the token of requests. */
-  readonly tokens: TokenSource;
+  readonly tokens: CredentialCache<GcsToken>;
   /** Sends requests. */
   readonly fetch: Fetch;
   /** Bytes of a part of an upload. */
@@ -59,7 +68,9 @@ export class GcsStore implements ObjectStore {
 
   async open(name: string, { signal, range }: ReadOptions): Promise<OpenedObject | undefined> {
     const response = await this.#read(name, signal, range);
-    return response && { ...mediaInfo(response), body: checkedBody(response) };
+    if (response === undefined) return undefined;
+    const bodyLength = lengthOf(response);
+    return { ...mediaInfo(response), body: readerOfResponse(response), bodyLength };
   }
 
   async head(name: string, { signal }: OperationOptions): Promise<ObjectInfo | undefined> {
@@ -171,7 +182,7 @@ export class GcsStore implements ObjectStore {
       const token = await tokens.get();
       const response = await send(fetch, endpoint + path, {
         method,
-        headers: { ...headers, authorization: `Bearer ${token}` },
+        headers: { ...headers, authorization: `Bearer ${token.token}` },
         ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
         ...(signal === undefined ? {} : { signal }),
       });

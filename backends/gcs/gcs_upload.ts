@@ -24,14 +24,21 @@ export class GcsUpload implements ObjectUpload {
     this.#fetch = fetch;
   }
 
-  async part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<void> {
-    if (at === this.#heldAt) return;
+  async part(
+    bytes: Uint8Array,
+    at: number,
+    { signal }: OperationOptions,
+  ): Promise<Uint8Array | undefined> {
+    if (at === this.#heldAt) return undefined;
+    let arrived: Uint8Array | undefined;
     if (this.#heldAt >= 0) {
       await this.#sendHeld(undefined, signal);
-      this.#start += this.#held.length;
+      arrived = this.#held;
+      this.#start += arrived.length;
     }
     this.#held = bytes;
     this.#heldAt = at;
+    return arrived;
   }
 
   async complete({ signal }: OperationOptions): Promise<string | "conflict"> {
@@ -42,9 +49,9 @@ export class GcsUpload implements ObjectUpload {
 
   async abort({ signal }: OperationOptions): Promise<void> {
     const response = await this.#put("DELETE", {}, undefined, signal);
-    await dropBody(response);
     // 499 says that it is called off, and others that there is none any more.
-    if (response.status >= 500) throw new StoreError("server", { detail: String(response.status) });
+    if (response.status >= 500) throw gcsError(await gcsAnswerOf(response, signal));
+    await dropBody(response);
   }
 
   /** Sends what is held back. @returns the tag of the object when those were the last bytes and its condition holds. */

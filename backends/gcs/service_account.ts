@@ -1,4 +1,4 @@
-import { type Fetch, readText, send } from "../_object_store/http.ts";
+import { dateOf, dropBody, type Fetch, readText, send } from "../_object_store/http.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 import type { GcsToken } from "./gcs_config.ts";
 
@@ -30,14 +30,41 @@ const SCOPE = "https://www.googleapis.com/auth/devstorage.read_write";
 const TOKEN_URL = "https://oauth2.googleapis.com/token";
 const LIFE_S = 3600;
 
-/** A token for a service account: a JWT signed with its key is exchanged for it (RFC 7523). */
+/** A clock that differs by less is not why a JWT is refused. */
+const MIN_SKEW_MS = 60_000;
+
+/**
+ * A token for a service account: a JWT signed with its key is exchanged for it
+ * (RFC 7523). One that is refused where this machine's clock differs from the
+ * server's is made again by the server's.
+ */
 export async function tokenOfServiceAccount(
   account: GcsServiceAccount,
   fetch: Fetch,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<GcsToken> {
   const url = account.token_uri ?? TOKEN_URL;
-  const now = Math.floor(Date.now() / 1000);
+  const ask = async (time: number): Promise<Response> => {
+    const grant_type = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+    const assertion = await assertionOf(account, url, time);
+    return await post(url, { grant_type, assertion }, fetch, signal);
+  };
+  const now = Date.now();
+  const response = await ask(now);
+  const serverTime = dateOf(response.headers.get("date")) ?? now;
+  const isSkewed = Math.abs(serverTime - now) >= MIN_SKEW_MS;
+  if (response.status !== 400 || !isSkewed) return await parseToken(response, signal);
+  await dropBody(response);
+  return await parseToken(await ask(serverTime), signal);
+}
+
+/** The JWT of an account. @param time of the server, in epoch milliseconds. */
+async function assertionOf(
+  account: GcsServiceAccount,
+  url: string,
+  time: number,
+): Promise<string> {
+  const now = Math.floor(time / 1000);
   const header = { alg: "RS256", typ: "JWT", kid: account.private_key_id };
   const claims = { iss: account.client_email, scope: SCOPE, aud: url, iat: now, exp: now + LIFE_S };
   const text = `${base64Url(JSON.stringify(header))}.${base64Url(JSON.stringify(claims))}`;
@@ -46,25 +73,23 @@ export async function tokenOfServiceAccount(
     await importKey(account.private_key),
     new TextEncoder().encode(text),
   );
-  const assertion = `${text}.${base64Url(String.fromCharCode(...new Uint8Array(signature)))}`;
-  const grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-  return await exchange(url, { grant_type: grant, assertion }, fetch, signal);
+  return `${text}.${base64Url(String.fromCharCode(...new Uint8Array(signature)))}`;
 }
 
 /** A token for a user, for the refresh token that stands for them. */
-export function tokenOfUser(
+export async function tokenOfUser(
   { client_id, client_secret, refresh_token, token_uri = TOKEN_URL }: GcsAuthorizedUser,
   fetch: Fetch,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<GcsToken> {
   const fields = { grant_type: "refresh_token", client_id, client_secret, refresh_token };
-  return exchange(token_uri, fields, fetch, signal);
+  return await parseToken(await post(token_uri, fields, fetch, signal), signal);
 }
 
 /** What a token server answers. @throws {StoreError} `"credentials"` when it gives none. */
 export async function parseToken(
   response: Response,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<GcsToken> {
   const text = await readText(response, signal);
   if (response.status === 429 || response.status >= 500) {
@@ -83,19 +108,18 @@ export async function parseToken(
   throw new StoreError("credentials", { detail: "token.foreign" });
 }
 
-async function exchange(
+function post(
   url: string,
   fields: Record<string, string>,
   fetch: Fetch,
-  signal: AbortSignal | undefined,
-): Promise<GcsToken> {
-  const response = await send(fetch, url, {
+  signal: AbortSignal,
+): Promise<Response> {
+  return send(fetch, url, {
     method: "POST",
     headers: { "content-type": "application/x-www-form-urlencoded" },
     body: new URLSearchParams(fields).toString(),
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
-  return await parseToken(response, signal);
 }
 
 async function importKey(pem: string): Promise<CryptoKey> {

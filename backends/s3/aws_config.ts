@@ -1,4 +1,4 @@
-import type { S3CredentialSource } from "../_s3_api/s3_signer.ts";
+import type { S3CredentialSource } from "../_s3_api/s3_credentials.ts";
 
 /** Config of a client of `@aws-sdk/client-s3`, as far as it is known here. */
 export interface AwsConfig {

@@ -6,7 +6,7 @@ import {
   type ObjectStoreSettings,
   readObjectStoreSettings,
 } from "../_object_store/settings.ts";
-import type { S3Credentials, S3CredentialSource } from "../_s3_api/s3_signer.ts";
+import type { S3Credentials, S3CredentialSource } from "../_s3_api/s3_credentials.ts";
 import type { AwsConfig, S3ClientLike } from "./aws_config.ts";
 
 /** Config of an S3 backend. */
@@ -21,7 +21,16 @@ export interface S3Config extends ObjectStoreConfig {
    * and all others. With `transport: "fetch"` those four are read.
    */
   readonly awsConfig?: AwsConfig;
-  /** A ready client of `@aws-sdk/client-s3` to use instead; it stays open, and its own retries apply. */
+  /**
+   * A ready client of `@aws-sdk/client-s3` to use instead; it stays open, and its own retries apply.
+   *
+   * On Deno, whose `node:http` sends a request that was given up again where its
+   * connection was used before (https://github.com/denoland/deno/issues/36786),
+   * a write could come to the store after later ones. A client that is made of
+   * `awsConfig` is guarded against it; give a ready one agents that keep no
+   * connections: `requestHandler: { httpsAgent: new Agent({ keepAlive: false }) }`,
+   * with the `Agent` of `node:https`.
+   */
   readonly client?: S3ClientLike;
   /**
    * `"sdk"` sends requests by `@aws-sdk/client-s3`. `"fetch"` sends them by

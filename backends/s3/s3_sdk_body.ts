@@ -1,4 +1,6 @@
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { type NodeBody, NodeBodyReader } from "../_object_store/body_reader.ts";
+import type { BodyReader } from "../_object_store/object_store.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 
 /** The whole body of an answer, in a buffer of its own. @throws {StoreError} `"truncated"` when it ends early. */
@@ -21,23 +23,10 @@ export async function collectBody(
   return bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
 }
 
-/** The body of an answer as a stream, which errors when it ends early. */
-export function streamOfBody(
-  { Body, ContentLength }: GetObjectCommandOutput,
-): ReadableStream<Uint8Array> {
-  const body = Body?.transformToWebStream() ?? new Blob([]).stream();
-  let received = 0;
-  return (body as ReadableStream<Uint8Array>).pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        received += chunk.length;
-        controller.enqueue(chunk);
-      },
-      flush() {
-        if (ContentLength !== undefined && received !== ContentLength) {
-          throw new StoreError("truncated");
-        }
-      },
-    }),
-  );
+/** Reads the body of an answer as it comes. */
+export function readerOfBody({ Body }: GetObjectCommandOutput): BodyReader {
+  if (Body === undefined) return new Blob([]).stream().getReader();
+  // Without Node's HTTP the client is one over `fetch`.
+  if ("destroy" in Body) return new NodeBodyReader(Body as NodeBody);
+  return Body.transformToWebStream().getReader();
 }

@@ -23,6 +23,7 @@ export function answerOfSdkError(error: unknown): S3Answer {
 
 /** Failures that reached no store, `undefined` for others. */
 export function localError(error: unknown): StoreError | undefined {
+  if (error instanceof StoreError) return error;
   const { name, code, $metadata } = (error ?? {}) as SdkError;
   if (name === "CredentialsProviderError" || name === "TokenProviderError") {
     return new StoreError("credentials", { detail: String(name) });

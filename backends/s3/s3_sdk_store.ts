@@ -1,6 +1,7 @@
 import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
-import type { OperationOptions } from "../../src/types.ts";
+import type { Clock, OperationOptions } from "../../src/types.ts";
 import { dateOf } from "../_object_store/http.ts";
+import { keepAliveAgent } from "../_object_store/keep_alive_agent.ts";
 import { METADATA_NAME } from "../_object_store/object_metadata.ts";
 import type {
   DeleteOptions,
@@ -21,8 +22,9 @@ import { rangeHeader } from "../_object_store/range_header.ts";
 import { StoreError } from "../_object_store/store_error.ts";
 import { isConflict, isMissing, s3Error } from "../_s3_api/s3_error.ts";
 import type { AwsConfig, S3ClientLike } from "./aws_config.ts";
+import { keepCredentialsOfChain } from "./s3_credential_chain.ts";
 import { answerOfSdkError, localError } from "./s3_sdk_error.ts";
-import { collectBody, streamOfBody } from "./s3_sdk_body.ts";
+import { collectBody, readerOfBody } from "./s3_sdk_body.ts";
 import { S3SdkUpload } from "./s3_sdk_upload.ts";
 
 /** What is loaded of the client. */
@@ -36,10 +38,10 @@ export interface S3SdkStoreOptions {
   readonly client: S3ClientLike | AwsConfig;
   /** Whether it is a ready one. */
   readonly isReady: boolean;
-  /** Connections at once. */
-  readonly maxRequests: number;
   /** Bytes of a part of an upload. */
   readonly partBytes: number;
+  /** Limits the time in which a client that is made gets its credentials. */
+  readonly clock: Clock;
 }
 
 /** What a command of the client can be sent with. */
@@ -72,7 +74,9 @@ export class S3SdkStore implements ObjectStore {
 
   async open(name: string, options: ReadOptions): Promise<OpenedObject | undefined> {
     const output = await this.#read(name, options);
-    return output && { ...infoOf(output), body: streamOfBody(output) };
+    if (output === undefined) return undefined;
+    const bodyLength = output.ContentLength;
+    return { ...infoOf(output), body: readerOfBody(output), bodyLength };
   }
 
   async head(name: string, { signal }: OperationOptions): Promise<ObjectInfo | undefined> {
@@ -265,13 +269,8 @@ export class S3SdkStore implements ObjectStore {
       const output = await this.send(signal, ({ sdk, client }, options) => {
         const Range = range === undefined ? {} : { Range: rangeHeader(range) };
         const command = new sdk.GetObjectCommand({ Bucket, Key: name, ...Range });
-        // The client keeps the time of the answer to itself, and locks need it.
-        command.middlewareStack.add((next) => async (args) => {
-          const result = await next(args);
-          const { headers } = result.response as { headers?: Record<string, string> };
-          (result.output as { serverDate?: string | undefined }).serverDate = headers?.["date"];
-          return result;
-        }, { step: "deserialize", priority: "high", name: "strataServerDate" });
+        // For each command that takes its time; but a client that was given is not ours to change.
+        if (this.#options.isReady) keepDate(command.middlewareStack as never);
         return client.send(command, options);
       });
       this.#isBucketKnown = true;
@@ -286,29 +285,40 @@ export class S3SdkStore implements ObjectStore {
   #open(): Promise<SdkCall> {
     this.#opening ??= (async () => {
       const sdk = await import("@aws-sdk/client-s3");
-      const { client, isReady, maxRequests } = this.#options;
-      this.#opened = {
-        sdk,
-        client: isReady ? client as S3Client : new sdk.S3Client({
-          // Frames have a sum of their own, and many stores know none of the client's.
-          requestChecksumCalculation: "WHEN_REQUIRED",
-          responseChecksumValidation: "WHEN_REQUIRED",
-          requestHandler: {
-            httpAgent: { keepAlive: true, maxSockets: maxRequests },
-            httpsAgent: { keepAlive: true, maxSockets: maxRequests },
-          },
-          ...client as S3ClientConfig,
-          // Attempts are counted here.
-          maxAttempts: 1,
-        }),
-      };
-      return this.#opened;
+      const { client, isReady, clock } = this.#options;
+      if (isReady) return this.#opened = { sdk, client: client as S3Client };
+      const [httpAgent, httpsAgent] = await Promise.all([
+        keepAliveAgent("http:"),
+        keepAliveAgent("https:"),
+      ]);
+      const made = new sdk.S3Client({
+        // Frames have a sum of their own, and many stores know none of the client's.
+        requestChecksumCalculation: "WHEN_REQUIRED",
+        responseChecksumValidation: "WHEN_REQUIRED",
+        requestHandler: { httpAgent, httpsAgent },
+        ...client as S3ClientConfig,
+        // Attempts are counted here.
+        maxAttempts: 1,
+      });
+      keepDate(made.middlewareStack);
+      if ((client as AwsConfig).credentials === undefined) keepCredentialsOfChain(made, clock);
+      return this.#opened = { sdk, client: made };
     })().catch((error) => {
       this.#opening = undefined;
       throw localError(error) ?? error;
     });
     return this.#opening;
   }
+}
+
+/** Has answers say the store's time, which the client keeps to itself, and locks need. */
+function keepDate(stack: S3Client["middlewareStack"]): void {
+  stack.add((next) => async (args) => {
+    const result = await next(args);
+    const { headers } = result.response as { headers?: Record<string, string> };
+    (result.output as { serverDate?: string | undefined }).serverDate = headers?.["date"];
+    return result;
+  }, { step: "deserialize", priority: "high", name: "strataServerDate" });
 }
 
 /** A store's refusal, of which the caller may know better what it means. */

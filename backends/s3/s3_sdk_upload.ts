@@ -20,7 +20,7 @@ export class S3SdkUpload implements ObjectUpload {
     this.#names = names;
   }
 
-  async part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<void> {
+  async part(bytes: Uint8Array, at: number, { signal }: OperationOptions): Promise<Uint8Array> {
     const input = { ...this.#names, PartNumber: at + 1, Body: bytes };
     const { ETag } = await this.#store.send(
       signal,
@@ -29,6 +29,7 @@ export class S3SdkUpload implements ObjectUpload {
       throw thrown(error);
     });
     this.#tags[at] = ETag;
+    return bytes;
   }
 
   async complete({ signal }: OperationOptions): Promise<string> {

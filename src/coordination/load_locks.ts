@@ -1,5 +1,6 @@
 import { CacheError } from "../errors.ts";
 import { Deadlines } from "../manager/deadline.ts";
+import { mapLimited } from "../manager/map_limited.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { Clock } from "../types.ts";
 import type { Lock, LockProvider } from "./lock_provider.ts";
@@ -17,6 +18,12 @@ const LAST_LOOK_MS = 250;
 /** Renewals within one lease. */
 const RENEWALS = 3;
 
+/**
+ * Locks that are asked for at once: few round trips for a service that takes
+ * them together, and no more than a busy process hears of within their deadline.
+ */
+const ACQUIRED_AT_ONCE = 64;
+
 /** What {@linkcode LoadLocks} is made of. */
 export interface LoadLocksParts {
   /** Hands out the locks. */
@@ -31,18 +38,27 @@ export interface LoadLocksParts {
   readonly events: EventHub;
 }
 
-/** A load that only one process is to make. */
+/** A load of different keys, each of which only one process is to make. */
 export interface LockedLoad {
-  /** What is locked. */
-  readonly key: string;
-  /** Finds what another process has loaded. */
-  readonly look: () => Promise<unknown>;
-  /** Makes it here. */
-  readonly load: () => Promise<unknown>;
+  /** What is locked, each key by itself. */
+  readonly keys: readonly string[];
+  /** Finds what another process has loaded of some of the keys. */
+  readonly look: (keys: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
+  /** Makes some of the keys here. */
+  readonly load: (keys: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
   /** Whether nothing is lost when another process makes it: then it is not waited for, and the load fails. */
   readonly isAhead: boolean;
   /** Ends the wait for another. */
   readonly signal: AbortSignal;
+}
+
+/** What one attempt to lock some keys has come to. */
+interface Attempt {
+  readonly locks: readonly Lock[];
+  /** Keys whose locks another process has. */
+  readonly taken: readonly string[];
+  /** Keys of which the lock service cannot tell. */
+  readonly unknown: readonly string[];
 }
 
 /**
@@ -64,26 +80,60 @@ export class LoadLocks {
     this.#deadlines = new Deadlines(parts.clock, DEADLINE_MS, parts.provider.name);
   }
 
-  /** Loads, or waits for what another process loads. */
-  async run({ key, look, load, isAhead, signal }: LockedLoad): Promise<unknown> {
+  /**
+   * Loads, or waits for what other processes load. Nothing is locked while it
+   * waits, so that those who want some of the same keys never wait for each other.
+   *
+   * @returns a value, which may be `undefined`, for each key.
+   */
+  async run({ keys, look, load, isAhead, signal }: LockedLoad): Promise<Map<string, unknown>> {
+    const values = new Map<string, unknown>();
+    let wanted = keys;
     for (let turn = 0;; turn++) {
-      signal.throwIfAborted();
-      const lock = await this.#acquire(key, signal);
-      if (lock === "unknown") return await load();
-      if (lock !== undefined) return await this.#own(lock, look, load, signal);
-      if (isAhead) {
+      const { locks, unknown, taken } = await this.#acquireAll(wanted, signal);
+      if (isAhead && taken.length > 0) {
+        this.#release(locks);
         // Who has joined since, and does wait, has to lead.
         throw new CacheError("unavailable", "Cannot load ahead of time: another process does");
       }
-      await this.#pause(key, turn, signal);
-      const found = await look();
-      if (found !== undefined) return found;
+      if (locks.length > 0) add(values, await this.#own(locks, unknown, { look, load, signal }));
+      else if (unknown.length > 0) add(values, await load(unknown));
+      if (taken.length === 0) return values;
+      // While some were loaded here the others have had their time.
+      if (taken.length === wanted.length) await this.#pause(taken, turn, signal);
+      add(values, await look(taken));
+      wanted = taken.filter((key) => !values.has(key));
+      if (wanted.length === 0) return values;
     }
   }
 
   /** Another process has changed a key: who waits for it looks at once. */
   changed(key: string): void {
     this.#waiting.get(key)?.forEach((end) => end());
+  }
+
+  /** Asks for the locks of different keys. */
+  async #acquireAll(keys: readonly string[], signal: AbortSignal): Promise<Attempt> {
+    const answers = new Map<string, Lock | undefined | "unknown">();
+    let isOver = false;
+    try {
+      signal.throwIfAborted();
+      await mapLimited(keys, ACQUIRED_AT_ONCE, async (key) => {
+        const answer = await this.#acquire(key, signal);
+        if (!isOver) answers.set(key, answer);
+        else if (isLock(answer)) this.#release([answer]);
+      });
+      signal.throwIfAborted();
+    } catch (error) {
+      isOver = true;
+      this.#release([...answers.values()].filter(isLock));
+      throw error;
+    }
+    return {
+      locks: keys.map((key) => answers.get(key)).filter(isLock),
+      taken: keys.filter((key) => answers.get(key) === undefined),
+      unknown: keys.filter((key) => answers.get(key) === "unknown"),
+    };
   }
 
   async #acquire(key: string, signal: AbortSignal): Promise<Lock | undefined | "unknown"> {
@@ -102,22 +152,32 @@ export class LoadLocks {
     }
   }
 
+  /** Loads what is locked here and not there yet, and what cannot be locked. */
   async #own(
-    lock: Lock,
-    look: () => Promise<unknown>,
-    load: () => Promise<unknown>,
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    const stop = this.#keep(lock);
+    locks: readonly Lock[],
+    unknown: readonly string[],
+    { look, load, signal }: Pick<LockedLoad, "look" | "load" | "signal">,
+  ): Promise<Map<string, unknown>> {
+    const stops = locks.map((lock) => this.#keep(lock));
+    const stop = (): void => stops.forEach((each) => each());
     // A loader that does not end when it is told to must not keep the others from it.
     signal.addEventListener("abort", stop, { once: true });
     try {
+      const locked = locks.map(({ name }) => name);
       // The last owner may have ended since this process looked.
-      const found = await look();
-      return found === undefined ? await load() : found;
+      const values = new Map(await look(locked));
+      const missing = [...locked.filter((key) => !values.has(key)), ...unknown];
+      if (missing.length > 0) add(values, await load(missing));
+      return values;
     } finally {
       signal.removeEventListener("abort", stop);
       stop();
+      this.#release(locks);
+    }
+  }
+
+  #release(locks: readonly Lock[]): void {
+    for (const lock of locks) {
       this.#deadlines.run("unlock", (options) => lock.release(options))
         .catch((error) => this.#failed(lock.name, error));
     }
@@ -161,14 +221,16 @@ export class LoadLocks {
     events.emit("lockError", { locks: provider.name, key, error });
   }
 
-  /** Resolves when it is time to look again. */
-  async #pause(key: string, turn: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when it is time to look again for some keys. */
+  async #pause(keys: readonly string[], turn: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts;
     const longest = Math.min(FIRST_LOOK_MS * 2 ** Math.min(turn, 10), LAST_LOOK_MS);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const ends = this.#waiting.get(key) ?? new Set();
-    this.#waiting.set(key, ends);
-    ends.add(resolve);
+    for (const key of keys) {
+      const ends = this.#waiting.get(key);
+      if (ends === undefined) this.#waiting.set(key, new Set([resolve]));
+      else ends.add(resolve);
+    }
     // Others' work has to be waited for, also by a process that does nothing else.
     const cancel = clock.schedule(resolve, longest * (0.5 + random() / 2), true);
     const end = (): void => resolve();
@@ -176,7 +238,18 @@ export class LoadLocks {
     await promise;
     signal.removeEventListener("abort", end);
     cancel();
-    ends.delete(resolve);
-    if (ends.size === 0) this.#waiting.delete(key);
+    for (const key of keys) {
+      const ends = this.#waiting.get(key)!;
+      ends.delete(resolve);
+      if (ends.size === 0) this.#waiting.delete(key);
+    }
   }
+}
+
+function isLock(answer: Lock | undefined | "unknown"): answer is Lock {
+  return typeof answer === "object";
+}
+
+function add(values: Map<string, unknown>, more: ReadonlyMap<string, unknown>): void {
+  for (const [key, value] of more) values.set(key, value);
 }

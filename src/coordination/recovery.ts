@@ -191,20 +191,25 @@ export class Recovery {
   }
 
   async #run(): Promise<void> {
-    const { tiers } = this.#parts;
     const failed = new Set<RecoveryTier>();
     if (this.#queue.all().some(({ kind }) => kind === "set")) await this.#readClears(failed);
-    const intents = this.#queue.all();
-    const brought: KeyIntent[] = [];
+    const brought = (await this.#replayAll(this.#queue.all(), failed))
+      .filter((intent): intent is KeyIntent => intent.kind === "set");
+    if (brought.length > 0) await this.#takeBack(brought, failed);
+  }
+
+  /** Replays intents, some at once, until every tier has failed. @returns those that have come to every tier. */
+  async #replayAll(intents: readonly Intent[], failed: Set<RecoveryTier>): Promise<Intent[]> {
+    const { tiers } = this.#parts;
+    const done: Intent[] = [];
     for (let at = 0; at < intents.length; at += CONCURRENCY) {
       if (tiers.every((tier) => failed.has(tier) || tier.isDown)) break;
       const some = intents.slice(at, at + CONCURRENCY);
       await Promise.all(some.map(async (intent) => {
-        const isDone = await this.#replay(intent, failed);
-        if (isDone && intent.kind === "set") brought.push(intent);
+        if (await this.#replay(intent, failed)) done.push(intent);
       }));
     }
-    if (brought.length > 0) await this.#takeBack(brought, failed);
+    return done;
   }
 
   /** Takes note of the clears that others have made. */
@@ -220,10 +225,13 @@ export class Recovery {
   async #takeBack(brought: readonly KeyIntent[], failed: Set<RecoveryTier>): Promise<void> {
     if (this.#parts.notes === undefined) return;
     await this.#readClears(failed);
-    for (const intent of brought) {
-      const isOver = this.#queue.get(keyId(intent.key)) !== undefined;
-      if (!isOver && this.#queue.isCleared(intent)) this.put(withoutValue(intent));
-    }
+    const taken = brought
+      .filter((intent) =>
+        this.#queue.get(keyId(intent.key)) === undefined && this.#queue.isCleared(intent)
+      )
+      .map(withoutValue);
+    for (const intent of taken) this.put(intent);
+    await this.#replayAll(taken, failed);
   }
 
   /** @returns whether it has come to every tier. */
@@ -269,10 +277,14 @@ export class Recovery {
       const value = entry !== undefined && entry.expiresAt > clock.now() ? entry : undefined;
       // It may have come to a tier late that has been trusted since.
       if (intent.undoesSet) await Promise.all(tiers.map((tier) => tier.drop(key, version)));
-      const outcomes = await Promise.all(tiers.map(async (tier) => {
+      // Others may have changed since what the shared tier has got: it is not written into faster ones
+      // again, but only removed from them, and comes back from there.
+      const place = shared === undefined || shared.distrusts(key) ? 0 : tiers.indexOf(shared);
+      const outcomes = await Promise.all(tiers.map(async (tier, at) => {
         if (!tier.distrusts(key)) return "done";
         if (tier.isDown || failed.has(tier)) return "failed";
-        const outcome = await tier.repair(key, value, version, isCurrent);
+        const left = at < place ? undefined : value;
+        const outcome = await tier.repair(key, left, version, isCurrent);
         if (outcome === "failed") failed.add(tier);
         return outcome;
       }));
@@ -310,7 +322,7 @@ export class Recovery {
     const done = await Promise.all(missed.map(clear));
     if (shared?.isVersioned && missed.includes(shared)) {
       // Since then copies may have come from it of what it has lost now.
-      fences.openClear(testOf(pattern))();
+      fences.openClear(testOf(pattern), version)();
       await Promise.all(tiers.filter((tier) => !missed.includes(tier)).map(clear));
     }
     return done.every(Boolean);

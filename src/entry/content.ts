@@ -232,7 +232,7 @@ function decompress(payload: Payload, codec: Codec | undefined): MaybePromise<Ui
   };
   try {
     const bytes = codec.decode(payload.bytes, { length: rawLength });
-    return bytes instanceof Promise ? bytes.then(check, refuse) : check(bytes);
+    return bytes instanceof Promise ? bytes.then(check).catch(refuse) : check(bytes);
   } catch (cause) {
     return refuse(cause);
   }

@@ -12,6 +12,11 @@ export class PieceReader {
     this.#read = read;
   }
 
+  /** Whether so many bytes are there. */
+  has(length: number): boolean {
+    return this.#length >= length;
+  }
+
   /** Waits until so many bytes are there. @returns `false` when the stream ends before. */
   async fill(length: number): Promise<boolean> {
     while (this.#length < length) {
@@ -48,12 +53,12 @@ export class PieceReader {
   /**
    * Takes the first bytes of those that are there.
    *
-   * @returns bytes of whose buffer nothing else is handed out any more: a copy,
-   * unless they are all that is left of a piece and nothing of it was handed out before.
+   * @returns bytes in a buffer of their own: a copy, unless they are a whole
+   * piece that has its buffer for itself.
    */
   take(length: number): Uint8Array {
     const [first] = this.#pieces;
-    if (first !== undefined && first.length === length) {
+    if (first?.length === length && first.buffer.byteLength === length) {
       this.#pieces.shift();
       this.#length -= length;
       return first;

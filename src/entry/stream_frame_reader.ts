@@ -130,7 +130,7 @@ export function decodeChunk(
   };
   try {
     const bytes = codec.decode(stored, { length: rawLength });
-    return bytes instanceof Promise ? bytes.then(check, refuse) : check(bytes);
+    return bytes instanceof Promise ? bytes.then(check).catch(refuse) : check(bytes);
   } catch (cause) {
     return refuse(cause);
   }

@@ -43,6 +43,8 @@ export class StreamFrameWriter {
   readonly #compressionMinBytes: number;
   #layout: StreamLayout;
   #slot: Uint8Array;
+  /** Memory of chunks that nobody uses any more: new memory for each keeps the garbage collector busy. */
+  readonly #free: ArrayBufferLike[] = [];
   #filled = CHUNK_HEADER_BYTES;
   #chunks = 0;
   #rawLength = 0;
@@ -109,6 +111,11 @@ export class StreamFrameWriter {
     });
   }
 
+  /** Takes the memory of a sealed chunk back, of which there must be no user and no view. */
+  reuse({ raw }: WrittenChunk): void {
+    this.#free.push(raw.buffer);
+  }
+
   /** The bytes after the last chunk. */
   end(): Uint8Array {
     return encodeEnd(this.#layout, this.#chunks, this.#rawLength, this.#storedLength);
@@ -135,7 +142,8 @@ export class StreamFrameWriter {
   }
 
   #newSlot(): Uint8Array {
-    return new Uint8Array(CHUNK_HEADER_BYTES + chunkRoom(this.#layout, this.#chunks));
+    const memory = this.#free.pop() ?? new ArrayBuffer(this.#layout.slotBytes);
+    return new Uint8Array(memory, 0, CHUNK_HEADER_BYTES + chunkRoom(this.#layout, this.#chunks));
   }
 }
 

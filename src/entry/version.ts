@@ -6,6 +6,9 @@ const STAMPS_PER_MILLISECOND = 1024;
 /** How far clocks of different machines are believed to be apart. */
 const MAX_SKEW_MS = 3_600_000;
 
+/** How far ahead deletes and clears are stamped, in milliseconds: so far clocks may be apart for them to beat what began before elsewhere. */
+export const SKEW_MS = 500;
+
 /** The first stamp of a millisecond since the epoch. */
 export function stampAt(milliseconds: number): number {
   return milliseconds * STAMPS_PER_MILLISECOND;

@@ -150,5 +150,5 @@ export class CircuitBreaker {
 function isAnswer(error: unknown): boolean {
   return isCacheError(error) &&
     (error.code === "corrupt" || error.code === "unsupported-format" ||
-      error.code === "decoded-size" || error.code === "too-large");
+      error.code === "decoded-size" || error.code === "replaced" || error.code === "too-large");
 }

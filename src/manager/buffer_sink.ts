@@ -47,15 +47,9 @@ export class BufferSink implements StreamSink {
     return Promise.resolve();
   }
 
-  push({ raw }: WrittenChunk): void {
-    if (!this.#isOpen) return;
-    this.#length += raw.length;
-    if (this.#length <= this.#maxBytes) {
-      // A copy, which is then held for longer than the chunk, and whose reader may change it.
-      this.#pieces.push(raw.slice());
-    } else {
-      this.abort();
-    }
+  push({ raw }: WrittenChunk, release?: () => void): void {
+    if (this.#isOpen) this.#take(raw);
+    release?.();
   }
 
   async commit(_end: Uint8Array, signal?: AbortSignal): Promise<SinkOutcome> {
@@ -84,6 +78,16 @@ export class BufferSink implements StreamSink {
   abort(): void {
     this.#isOpen = false;
     this.#pieces = [];
+  }
+
+  #take(raw: Uint8Array): void {
+    this.#length += raw.length;
+    if (this.#length <= this.#maxBytes) {
+      // A copy, which is then held for longer than the chunk, and whose reader may change it.
+      this.#pieces.push(raw.slice());
+    } else {
+      this.abort();
+    }
   }
 
   #joined(): Uint8Array {

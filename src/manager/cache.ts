@@ -197,7 +197,9 @@ export interface Cache {
 
   /**
    * Reads many values, and loads and stores the missing ones in one call. A key
-   * that another caller is loading already is waited for instead.
+   * that another caller is loading already is waited for instead; where the
+   * processes of a cluster share a lock service, so is one that another process
+   * is loading. What that fails to load is loaded here, in a further call.
    *
    * @param loadMissing makes the values of the missing keys, each asked once.
    * @returns values in the order of `keys`.
@@ -215,9 +217,9 @@ export interface Cache {
    * before its end. A tier that fails, or takes nothing within its deadline, is
    * left behind; a write or delete of the key that comes meanwhile wins.
    *
-   * @param readable is read to its end, or cancelled.
+   * @param readable is read to its end, or cancelled. Nothing may have been read from it before.
    * @returns whether every tier that should hold it does.
-   * @throws what the stream fails with, or the signal's reason; what was there stays then.
+   * @throws {TypeError} when it is no such stream, or gives what is no `Uint8Array`; otherwise what the stream fails with, or the signal's reason. What was there stays then.
    */
   setStream(
     key: string,

@@ -3,7 +3,7 @@ import type { Invalidation, InvalidationBus } from "../coordination/invalidation
 import { LoadLocks } from "../coordination/load_locks.ts";
 import { Recovery } from "../coordination/recovery.ts";
 import type { CacheEntry } from "../entry/entry.ts";
-import type { VersionClock } from "../entry/version.ts";
+import { SKEW_MS, stampAt, type VersionClock } from "../entry/version.ts";
 import type { EventHub } from "../observability/events.ts";
 import type { CoordinationStats } from "../observability/stats.ts";
 import type { Clock } from "../types.ts";
@@ -107,9 +107,11 @@ export class Coordination {
   /** Waits for changes to end in every tier, and sees to what failed and to others. */
   async ended<T>(changes: readonly EndedChange[], ends: readonly Promise<T>[]): Promise<T[]> {
     const results = await Promise.allSettled(ends);
-    for (const change of changes) {
+    for (const [at, change] of changes.entries()) {
       const { key, version } = change;
-      this.changed({ key, version, entry: "tags" in change ? change : undefined });
+      // What a tier knows to be outdated is not to be brought to the others.
+      const entry = "tags" in change && !isOutdated(results, at) ? change : undefined;
+      this.changed({ key, version, entry });
     }
     return results.map((result) => {
       if (result.status === "rejected") throw result.reason;
@@ -143,9 +145,16 @@ export class Coordination {
   }
 
   /** A clear has ended in every tier. */
-  cleared(pattern: string | undefined, version: number, isNoted: boolean): void {
-    const told: Invalidation = { kind: "clear", pattern, version };
+  cleared(pattern: string | undefined, begunAs: number, wasNoted: boolean): void {
+    const { clock, versions } = this.#parts;
     const isShared = this.#shared === undefined || !this.#shared.missedClear(pattern);
+    // One that took long has removed what is newer than it, marks of deletes among it. So it counts
+    // as one that ends now and that nobody has noted: it is noted, and made again by versions. What
+    // was meant before, and waits elsewhere to be replayed, does not come back then.
+    const isLate = this.#log !== undefined && isShared && stampAt(clock.now()) > begunAs;
+    const version = isLate ? versions.next(SKEW_MS) : begunAs;
+    const isNoted = wasNoted && !isLate;
+    const told: Invalidation = { kind: "clear", pattern, version };
     if (isShared) this.#announcer?.tell(told);
     if (isNoted && !this.#parts.tiers.some((tier) => tier.missedClear(pattern))) return;
     const announcement = isShared && isNoted ? undefined : told;
@@ -184,4 +193,12 @@ export class Coordination {
       events.emit("busError", { bus: bus.name, error });
     }
   }
+}
+
+/** Whether a tier has something newer than one of several changes; of a batch a tier answers a list. */
+function isOutdated(results: readonly PromiseSettledResult<unknown>[], at: number): boolean {
+  return results.some((result) => {
+    if (result.status === "rejected") return false;
+    return (Array.isArray(result.value) ? result.value[at] : result.value) === "outdated";
+  });
 }

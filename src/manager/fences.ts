@@ -8,6 +8,19 @@ interface Fence {
   handed: number;
   /** Writes and deletes of the key that have not ended yet. */
   writes: number;
+  /** Clears that have passed it, in their order; each is older, by its version, than those before it. */
+  clears: PassedClear[] | undefined;
+}
+
+/** A clear that a write under way has to be compared with. */
+interface PassedClear {
+  readonly generation: number;
+  /** Writes up to this version are older than the clear. */
+  readonly upTo: number;
+}
+
+function newFence(): Fence {
+  return { tickets: 0, generation: 0, handed: 0, writes: 0, clears: undefined };
 }
 
 /** Says whether what began when it was issued may still be stored. */
@@ -110,10 +123,11 @@ export class WriteTicket {
   /**
    * Asks, just before the write is handed to all tiers, whether it may be.
    *
-   * @returns false when a later one has been: this one would undo it.
+   * @param version of what is written. A delete is handed as it is opened: no clear comes between. @default 0
+   * @returns false when a later one, or a later clear, has been: this one would undo it.
    */
-  hand(): boolean {
-    if (this.#fence.handed > this.#generation) return false;
+  hand(version = 0): boolean {
+    if (this.#fence.handed > this.#generation || this.#isCleared(version)) return false;
     this.#fence.handed = this.#generation;
     this.note();
     return true;
@@ -123,6 +137,12 @@ export class WriteTicket {
   close(): void {
     if (this.#isNoted) this.#fence.writes--;
     this.#release();
+  }
+
+  #isCleared(version: number): boolean {
+    const { clears } = this.#fence;
+    return clears !== undefined &&
+      clears.some(({ generation, upTo }) => generation > this.#generation && version <= upTo);
   }
 }
 
@@ -178,14 +198,26 @@ export class Fences {
     if (fence !== undefined) fence.generation++;
   }
 
+  /** Others may have changed any key: makes all tickets invalid. Writes under way go on: they are this process's own. */
+  invalidateAll(): void {
+    for (const fence of this.#fences.values()) fence.generation++;
+    this.watcher?.cleared(() => true);
+  }
+
   /**
-   * Begins to clear the keys that match, and hands that to the tiers: makes their tickets invalid.
+   * Begins to clear the keys that match, and hands that to the tiers: makes
+   * their tickets invalid, and keeps the writes under way from being handed
+   * after it that are as old as it.
    *
+   * @param upTo the version of a clear that was made before it is known here:
+   * what was begun between is newer. @default Infinity, for one that begins now
    * @returns a function that ends it, to be called once.
    */
-  openClear(matches: (key: string) => boolean): () => void {
+  openClear(matches: (key: string) => boolean, upTo = Infinity): () => void {
     for (const [key, fence] of this.#fences) {
-      if (matches(key)) fence.handed = ++fence.generation;
+      if (!matches(key)) continue;
+      const newer = fence.clears?.filter((clear) => clear.upTo > upTo) ?? [];
+      fence.clears = [...newer, { generation: ++fence.generation, upTo }];
     }
     this.watcher?.cleared(matches);
     // Two clears may have the same test.
@@ -197,7 +229,7 @@ export class Fences {
   #fence(key: string): Fence {
     let fence = this.#fences.get(key);
     if (fence === undefined) {
-      this.#fences.set(key, fence = { tickets: 0, generation: 0, handed: 0, writes: 0 });
+      this.#fences.set(key, fence = newFence());
     }
     fence.tickets++;
     return fence;

@@ -102,7 +102,8 @@ export class FrameSource {
       } catch (error) {
         if (source instanceof FrameSource) source.cancel(error);
         // The key may have been written again between the header and the range.
-        const mayHaveChanged = request.range !== undefined && isCacheError(error, "corrupt");
+        const mayHaveChanged = request.range !== undefined &&
+          (isCacheError(error, "corrupt") || isCacheError(error, "replaced"));
         if (!mayHaveChanged || tries === MAX_TRIES) throw error;
       }
     }
@@ -147,7 +148,9 @@ export class FrameSource {
       if (part === undefined) return undefined;
       const { frameLength } = opened;
       opened = part;
-      if (part.frameLength !== frameLength) throw corrupt("it has changed while it was read");
+      if (part.frameLength !== frameLength) {
+        throw new CacheError("replaced", "Cannot read stream: it was replaced meanwhile", { key });
+      }
       return new FrameSource(header, part, codec, clamped(header, frameLength, range));
     } catch (error) {
       opened?.cancel(error);
@@ -182,7 +185,8 @@ export class FrameSource {
         this.cancel(undefined);
         return undefined;
       }
-      await bytes.need(CHUNK_HEADER_BYTES);
+      // Nothing is awaited that is there.
+      if (!bytes.has(CHUNK_HEADER_BYTES)) await bytes.need(CHUNK_HEADER_BYTES);
       const head = bytes.peek(CHUNK_HEADER_BYTES);
       const { length, rawLength } = chunks.next(head);
       if (rawLength > 0 && at + rawLength <= this.#start) {
@@ -190,11 +194,14 @@ export class FrameSource {
         await bytes.skip(length);
         continue;
       }
-      await bytes.need(length);
+      if (!bytes.has(length)) await bytes.need(length);
       const chunk = bytes.take(length);
       const stored = chunks.check(chunk);
       if (stored === undefined) break;
-      const raw = await decodeChunk(stored, rawLength, this.#codec);
+      // The end of a range is reckoned from the frame's length: one that is cut would give less than is asked for.
+      if (chunks.rawLength > (this.size ?? Infinity)) throw corrupt("it is cut");
+      const decoded = decodeChunk(stored, rawLength, this.#codec);
+      const raw = decoded instanceof Promise ? await decoded : decoded;
       return {
         bytes: chunk,
         raw: raw.subarray(Math.max(0, this.#start - at), Math.max(0, this.#stop - at)),

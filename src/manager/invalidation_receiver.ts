@@ -75,7 +75,7 @@ export class InvalidationReceiver implements InvalidationListener {
           if (version !== undefined) {
             this.#parts.recovery.cleared(invalidation.pattern, version);
           }
-          this.#clear(invalidation.pattern);
+          this.#clear(invalidation.pattern, version);
       }
     }
   }
@@ -125,14 +125,20 @@ export class InvalidationReceiver implements InvalidationListener {
   #flush(): void {
     this.#cancelFlush = undefined;
     this.#parts.tags.doubt();
-    this.#clear(undefined);
+    // Nothing was cleared: what is being written, as a stream may be for long, is not to be lost.
+    this.#parts.fences.invalidateAll();
+    this.#forget(undefined);
   }
 
-  #clear(pattern: string | undefined): void {
-    const { fences, tags, faster, background } = this.#parts;
-    const matches = testOf(pattern);
-    fences.openClear(matches)();
-    tags.cleared(matches);
+  #clear(pattern: string | undefined, version: number | undefined): void {
+    // It was made before it is heard of: what was begun since, as a stream may be, is newer and stays.
+    this.#parts.fences.openClear(testOf(pattern), version)();
+    this.#forget(pattern);
+  }
+
+  #forget(pattern: string | undefined): void {
+    const { tags, faster, background } = this.#parts;
+    tags.cleared(testOf(pattern));
     for (const tier of faster) background.run(tier.forget(pattern));
   }
 }

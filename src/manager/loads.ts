@@ -91,18 +91,17 @@ export class Loads {
       if (cached !== undefined) return cached;
     }
     const lead = this.#lead(key, storage, async (origin, abandoned) => {
-      const look = async (): Promise<unknown> =>
-        isAhead ? undefined : await this.#stack.get(stored, abandoned);
-      const cached = await look();
+      const cached = isAhead ? undefined : await this.#stack.get(stored, abandoned);
       if (cached !== undefined) return cached;
       const call = (): T | Promise<T> =>
         this.#call([key], () => loader({ signal: abandoned, key: given }));
-      const load = async (): Promise<unknown> =>
-        (await this.#load([origin], async () => [await call()], storage)).get(stored);
-      const { loadLocks } = this.#stack;
-      return loadLocks === undefined
-        ? await load()
-        : await loadLocks.run({ key: stored, look, load, isAhead, signal: abandoned });
+      const loaded = await this.#once(
+        [origin],
+        abandoned,
+        isAhead,
+        (origins) => this.#load(origins, async () => [await call()], storage),
+      );
+      return loaded.get(stored);
     });
     return await this.#flights.run(stored, lead, signal);
   }
@@ -215,17 +214,38 @@ export class Loads {
     }
     const missing = origins.filter(({ key }) => !values.has(key.stored));
     if (missing.length === 0) return values;
-    const loaded = await this.#load(
-      missing,
-      () => {
-        const keys = missing.map(({ key }) => key);
-        const given = keys.map((key) => key.given);
-        return this.#call(keys, () => loadMissing(given, { signal: abandoned }));
-      },
-      storage,
-    );
+    const loaded = await this.#once(missing, abandoned, false, (some) => {
+      const keys = some.map(({ key }) => key);
+      const given = keys.map((key) => key.given);
+      const call = (): ReturnType<ManyLoader<T>> =>
+        this.#call(keys, () => loadMissing(given, { signal: abandoned }));
+      return this.#load(some, call, storage);
+    });
     for (const [key, value] of loaded) values.set(key, value);
     return values;
+  }
+
+  /**
+   * Loads keys here, or has the value of the other process that loads them.
+   *
+   * @param isAhead whether what is there is to be replaced although it is fresh.
+   */
+  #once(
+    origins: readonly Origin[],
+    signal: AbortSignal,
+    isAhead: boolean,
+    load: (origins: readonly Origin[]) => Promise<Map<string, unknown>>,
+  ): Promise<Map<string, unknown>> {
+    const { loadLocks } = this.#stack;
+    if (loadLocks === undefined) return load(origins);
+    const byKey = new Map(origins.map((origin) => [origin.key.stored, origin]));
+    return loadLocks.run({
+      keys: [...byKey.keys()],
+      look: async (keys) => isAhead ? new Map() : await this.#stack.getMany(keys, signal, true),
+      load: (keys) => load(keys.map((key) => byKey.get(key)!)),
+      isAhead,
+      signal,
+    });
   }
 
   /** Calls a loader for keys and stores what it makes, except where a key was written or deleted meanwhile. */

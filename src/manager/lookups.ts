@@ -71,8 +71,17 @@ export class Lookups {
     }
   }
 
-  /** Reads many different keys, asking each tier once. @returns what was found. */
-  async getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
+  /**
+   * Reads many different keys, asking each tier once.
+   *
+   * @param isAgain whether they have counted as missed before.
+   * @returns what was found.
+   */
+  async getMany(
+    keys: readonly string[],
+    signal?: AbortSignal,
+    isAgain = false,
+  ): Promise<Map<string, unknown>> {
     const { tiers, fences, instant, versions } = this.#parts;
     const found = new Map<string, unknown>();
     let wanted = instant.getMany(keys, found);
@@ -94,9 +103,11 @@ export class Lookups {
           this.#promote(entry, tier, missed, ticket);
         }
         wanted = wanted.filter((key) => !found.has(key));
-        if (missed.push(tier) === 1) instant.prefetcher?.missed(wanted);
+        if (missed.push(tier) === 1 && !isAgain) instant.prefetcher?.missed(wanted);
       }
-      for (const key of wanted) this.#miss(key);
+      if (!isAgain) {
+        for (const key of wanted) this.#miss(key);
+      }
       return found;
     } finally {
       for (const ticket of tickets.values()) ticket.leave();

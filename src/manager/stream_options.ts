@@ -2,7 +2,7 @@ import { show } from "../config.ts";
 import type { ByteRange } from "../types.ts";
 import type { GetStreamOptions } from "./cache.ts";
 
-/** @throws {TypeError} when something is no stream, or one that somebody reads already. */
+/** @throws {TypeError} when something is no stream, or one that somebody reads, or has read from. */
 export function checkStream(stream: unknown): ReadableStream<Uint8Array> {
   if (typeof (stream as ReadableStream | null)?.getReader !== "function") {
     throw new TypeError(
@@ -12,7 +12,22 @@ export function checkStream(stream: unknown): ReadableStream<Uint8Array> {
   if ((stream as ReadableStream).locked) {
     throw new TypeError("Cannot set stream: it is locked: somebody else reads it");
   }
+  if (isDisturbed(stream as ReadableStream)) {
+    throw new TypeError(
+      "Cannot set stream: it has been read from or cancelled before: give one that is whole",
+    );
+  }
   return stream as ReadableStream<Uint8Array>;
+}
+
+/** What has been read is missing from a stream; it tells so only by being refused as a body. */
+function isDisturbed(stream: ReadableStream): boolean {
+  try {
+    new Response(stream);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** @throws {RangeError} when something that is given is no number of bytes. */

@@ -79,6 +79,7 @@ async function findIn(
   const { maxDecodedBytes, clock, versions, tags } = context;
   const { streams } = tier;
   let found: FrameSource | CacheEntry | undefined;
+  let value: unknown;
   try {
     found = streams.areRead
       ? await FrameSource.open(streams, { key, range, maxDecodedBytes, signal })
@@ -93,15 +94,15 @@ async function findIn(
       return undefined;
     }
     if (found instanceof FrameSource) return { tier, source: found, entry: undefined };
-    const value = await found.value(maxDecodedBytes);
-    return { tier, source: new ValueSource(value, range), entry: found };
+    value = await found.value(maxDecodedBytes);
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof TypeError) throw error;
     if (found === undefined && streams.areRead) streams.count(true);
     giveUp(context, tier, key, error, shared);
     return undefined;
   }
+  // Not before: what a tier fails with may be a TypeError too, as that of a broken connection is.
+  return { tier, source: new ValueSource(value, range), entry: found };
 }
 
 /** Takes what is damaged out of a tier; a tier that fails has only failed. */

@@ -19,8 +19,12 @@ export interface StreamSink {
   readonly hasRoom: boolean;
   /** Resolves when it has room, or is not open any more. Rejects only when whoever writes gives up. */
   ready(signal?: AbortSignal): Promise<void>;
-  /** Takes a chunk. It must not be changed any more. */
-  push(chunk: WrittenChunk): void;
+  /**
+   * Takes a chunk. It must not be changed before it is released.
+   *
+   * @param release called once at most, when the sink has done with the chunk.
+   */
+  push(chunk: WrittenChunk, release?: () => void): void;
   /**
    * Ends the frame and makes it visible.
    *

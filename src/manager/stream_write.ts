@@ -60,7 +60,7 @@ export async function writeStream(
         if (!frame.isFull) continue;
         const chunk = await frame.seal();
         if (sinks.length === 0) sinks = begin(context, entry, size, frame);
-        await push(sinks, chunk, signal);
+        await push(sinks, chunk, signal, () => frame.reuse(chunk));
       }
       if (sinks.length > 0 && !sinks.some((sink) => sink.isOpen)) source.cancel("nobody takes it");
     }
@@ -70,9 +70,9 @@ export async function writeStream(
     if (tags.length > 0) await context.tags.prepare(entry);
     signal.throwIfAborted();
     const { rawLength } = frame;
-    const isLatest = ticket.hand();
+    const isLatest = ticket.hand(version);
     if (!isLatest) {
-      for (const sink of sinks) sink.abort(new Error("a later write or delete has come"));
+      for (const sink of sinks) sink.abort(new Error("a later write, delete or clear has come"));
       await context.overtaken([key]);
     }
     let stored = true;
@@ -112,16 +112,25 @@ function begin(
   );
 }
 
-/** Hands a chunk to every tier when all have room for it. */
+/**
+ * Hands a chunk to every tier when all have room for it.
+ *
+ * @param onDone called when all have done with it, if all tell.
+ */
 async function push(
   sinks: readonly StreamSink[],
   chunk: WrittenChunk,
   signal: AbortSignal,
+  onDone?: () => void,
 ): Promise<void> {
-  for (const sink of sinks) {
-    if (sink.isOpen && !sink.hasRoom) await sink.ready(signal);
-  }
-  for (const sink of sinks) sink.push(chunk);
+  const full = sinks.filter((sink) => sink.isOpen && !sink.hasRoom);
+  // Together: each of those that stand still has the same time.
+  if (full.length > 0) await Promise.all(full.map((sink) => sink.ready(signal)));
+  let holders = sinks.length;
+  const release = (): void => {
+    if (--holders === 0) onDone?.();
+  };
+  for (const sink of sinks) sink.push(chunk, release);
 }
 
 async function commit(
@@ -176,6 +185,12 @@ class SourceReader {
     if (!(value instanceof Uint8Array)) {
       throw new TypeError(
         `Cannot set stream: it must give Uint8Array: it gave ${show(value)}`,
+      );
+    }
+    // Otherwise what its owner has sent elsewhere would be missing, and nobody be told.
+    if (value.length === 0 && (value.buffer as ArrayBuffer).detached === true) {
+      throw new TypeError(
+        "Cannot set stream: it gave a Uint8Array whose memory was transferred: give a copy",
       );
     }
     this.#length += value.length;

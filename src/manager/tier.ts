@@ -225,7 +225,8 @@ export class Tier extends TierReads implements RecoveryTier {
 
   /** As {@linkcode RecoveryTier.repairClear}. First marks of tags stay: they could not be written again under a later delete. */
   async repairClear(pattern: string | undefined, version: number): Promise<boolean> {
-    const order = this.guard.distrust.orderOfClear(pattern);
+    // Where the clear itself has ended, what has failed since is not mended by it.
+    const order = this.guard.distrust.orderOfClear(pattern) ?? 0;
     const removed = await this.guard.clear(
       pattern,
       ({ signal }) => this.#writer.eraseMatching(pattern, version, { signal, keeps: isReserved }),
@@ -235,12 +236,26 @@ export class Tier extends TierReads implements RecoveryTier {
     return removed !== "failed";
   }
 
-  /** Removes all entries that match. Has twelve deadlines: it takes as long as there are entries. */
-  async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
+  /** Puts a clear in its place among the writes: what has failed since is not mended by it. */
+  beginClear(): number {
+    return this.guard.distrust.begin();
+  }
+
+  /**
+   * Removes all entries that match. Has twelve deadlines: it takes as long as there are entries.
+   *
+   * @param order as {@linkcode Tier.beginClear} gave it.
+   */
+  async clear(
+    pattern: string | undefined,
+    signal?: AbortSignal,
+    order: number = this.beginClear(),
+  ): Promise<number> {
     const removed = await this.guard.clear(
       pattern,
       ({ signal }) => this.backend.clear(pattern, { signal, keeps: isNoteOfClears }),
       signal,
+      order,
     );
     return typeof removed === "number" ? removed : 0;
   }

@@ -20,6 +20,9 @@ export interface SinkOptions {
   readonly isCurrent?: (() => boolean) | undefined;
 }
 
+/** Far more than waits anywhere: a stream tells of each piece that is taken only while it wants more. */
+const UNFILLED_BYTES = 2 ** 40;
+
 /** Streams a frame into a backend that takes streams. Only the end of the frame waits for other writes of the key. */
 export class TierSink implements StreamSink {
   readonly #parts: TierStreamsParts;
@@ -27,8 +30,11 @@ export class TierSink implements StreamSink {
   readonly #abort = new AbortController();
   readonly #result: Promise<VersionedOutcome | "failed">;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  #room: PromiseWithResolvers<void> | undefined;
+  /** Resolved when the backend takes something, or nothing any more. */
+  #move: PromiseWithResolvers<void> | undefined;
   #frameBytes = 0;
+  /** Of chunks that the backend has not done with. */
+  readonly #releases = new WeakMap<Uint8Array, () => void>();
   /** What became of it before its end. */
   #early: SinkOutcome | undefined;
   #isClosing = false;
@@ -41,9 +47,9 @@ export class TierSink implements StreamSink {
     const { entry, layout, size, queueBytes } = options;
     const frame = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#controller = controller),
-      pull: () => this.#makeRoom(),
-      cancel: () => this.#makeRoom(),
-    }, new ByteLengthQueuingStrategy({ highWaterMark: queueBytes }));
+      pull: () => this.#moved(),
+      cancel: () => this.#moved(),
+    }, new ByteLengthQueuingStrategy({ highWaterMark: queueBytes + UNFILLED_BYTES }));
     const frameLength = size === undefined || layout.codec !== 0
       ? undefined
       : plainFrameLength(layout, size);
@@ -66,22 +72,28 @@ export class TierSink implements StreamSink {
   }
 
   get hasRoom(): boolean {
-    return this.isOpen && (this.#controller.desiredSize ?? 0) > 0;
+    return this.isOpen && (this.#controller.desiredSize ?? 0) > UNFILLED_BYTES;
   }
 
   async ready(signal?: AbortSignal): Promise<void> {
-    if (!this.isOpen || this.hasRoom) return;
-    const room = this.#room ??= Promise.withResolvers();
-    try {
-      await this.#parts.deadlines.run("write", () => room.promise, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      this.#fail(error);
+    while (this.isOpen && !this.hasRoom) {
+      const move = this.#move ??= Promise.withResolvers();
+      try {
+        await this.#parts.deadlines.run("write", () => move.promise, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        this.#fail(error);
+      }
     }
   }
 
-  push({ bytes }: WrittenChunk): void {
-    if (this.isOpen) this.#enqueue(bytes);
+  push({ bytes }: WrittenChunk, release?: () => void): void {
+    if (!this.isOpen) {
+      release?.();
+      return;
+    }
+    if (release !== undefined) this.#releases.set(bytes, release);
+    this.#enqueue(bytes);
   }
 
   async commit(end: Uint8Array, signal?: AbortSignal): Promise<SinkOutcome> {
@@ -139,7 +151,7 @@ export class TierSink implements StreamSink {
   abort(reason: unknown): void {
     this.#early ??= "failed";
     this.#abort.abort(reason);
-    this.#makeRoom();
+    this.#moved();
     try {
       this.#controller.error(reason);
     } catch {
@@ -156,13 +168,13 @@ export class TierSink implements StreamSink {
     try {
       const outcome = await backend.setStream!(
         entry.key,
-        { ...entry, frame, frameLength },
+        { ...entry, frame, frameLength, release: (piece) => this.#release(piece) },
         { signal: this.#abort.signal },
       );
       if (!this.#isClosing) {
         if (outcome === "stored") throw endedEarly(backend.name);
         this.#early ??= outcome;
-        this.#makeRoom();
+        this.#moved();
       }
       return outcome;
     } catch (error) {
@@ -189,6 +201,12 @@ export class TierSink implements StreamSink {
     }
   }
 
+  #release(piece: Uint8Array): void {
+    const release = this.#releases.get(piece);
+    this.#releases.delete(piece);
+    release?.();
+  }
+
   #fail(error: unknown): void {
     if (!this.isOpen) return;
     this.#early = "failed";
@@ -197,9 +215,9 @@ export class TierSink implements StreamSink {
     this.abort(error);
   }
 
-  #makeRoom(): void {
-    this.#room?.resolve();
-    this.#room = undefined;
+  #moved(): void {
+    this.#move?.resolve();
+    this.#move = undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CacheEntry } from "../entry/entry.ts";
 import type { WriteFormat } from "../entry/content.ts";
-import type { VersionClock } from "../entry/version.ts";
+import { SKEW_MS, type VersionClock } from "../entry/version.ts";
 import type { Placement } from "../eviction/eviction_policy.ts";
 import { testOf } from "../glob.ts";
 import type { LoadLocks } from "../coordination/load_locks.ts";
@@ -22,9 +22,6 @@ import type { Tier } from "./tier.ts";
 import { TierMarks } from "./tier_marks.ts";
 import type { TierStackParts } from "./tier_stack_parts.ts";
 import { entryOf, type Write } from "./write.ts";
-
-/** How far the clocks of processes may be apart for a delete to beat what began before it elsewhere, in milliseconds. */
-const SKEW_MS = 500;
 
 /**
  * The tiers in their order: reads go down until one has the key and promote it
@@ -117,8 +114,12 @@ export class TierStack {
   }
 
   /** As {@linkcode Lookups.getMany}. */
-  getMany(keys: readonly string[], signal?: AbortSignal): Promise<Map<string, unknown>> {
-    return this.#lookups.getMany(keys, signal);
+  getMany(
+    keys: readonly string[],
+    signal?: AbortSignal,
+    isAgain?: boolean,
+  ): Promise<Map<string, unknown>> {
+    return this.#lookups.getMany(keys, signal, isAgain);
   }
 
   /** As {@linkcode Lookups.exists}. */
@@ -145,7 +146,7 @@ export class TierStack {
       if (encoding.wait !== undefined || entry.tags.length > 0 || signal?.aborted) {
         await this.#preparation.finish([entry], encoding, signal);
       }
-      if (!ticket.hand()) {
+      if (!ticket.hand(entry.version)) {
         await this.#overtaken([entry.key]);
         return { entry, stored: true };
       }
@@ -172,7 +173,7 @@ export class TierStack {
       const handed: CacheEntry[] = [];
       const late: string[] = [];
       entries.forEach((entry, at) => {
-        if (tickets[at]!.hand()) handed.push(entry);
+        if (tickets[at]!.hand(entry.version)) handed.push(entry);
         else late.push(entry.key);
       });
       const [outcomes] = await Promise.all([
@@ -224,12 +225,16 @@ export class TierStack {
   async clear(pattern: string | undefined, signal?: AbortSignal): Promise<number> {
     const matches = testOf(pattern);
     const version = this.#versions.next(SKEW_MS);
+    // Together, so that what is later by its version is so in the order of each tier.
+    const orders = this.#tiers.map((tier) => tier.beginClear());
     const noting = this.#coordination?.clearing(pattern, version);
     const isNoted = noting === undefined || await noting;
     const end = this.fences.openClear(matches);
     this.#tags.cleared(matches);
     try {
-      const removed = await Promise.all(this.#tiers.map((tier) => tier.clear(pattern, signal)));
+      const removed = await Promise.all(
+        this.#tiers.map((tier, at) => tier.clear(pattern, signal, orders[at])),
+      );
       const most = Math.max(...removed);
       this.#events.emit("clear", { pattern, removed: most });
       return most;

@@ -41,15 +41,23 @@ export class Catalog {
   expirations = 0;
   /** Whether the record of the last {@linkcode Catalog.evict} names a file. */
   isEvictedReference = false;
+  /**
+   * Is told of each reference of this process that is about to give way to
+   * what another has written without knowing of it.
+   */
+  onOvertaken: (slot: number) => void = () => {};
   readonly #policy: Probation;
   readonly #maxEntries: number;
+  readonly #author: number;
   readonly #holders: (Holder | undefined)[] = [];
   readonly #blocks = new Map<number, number>();
   #lastId = 0;
 
-  constructor(policy: Probation, maxEntries: number) {
+  /** @param author of this process's records. */
+  constructor(policy: Probation, maxEntries: number, author: number) {
     this.#policy = policy;
     this.#maxEntries = maxEntries;
+    this.#author = author;
   }
 
   /** What has a number in the index. */
@@ -113,6 +121,7 @@ export class Catalog {
     index.addRecords(slot, 1);
     holder.slots.push(slot);
     const wasVisible = this.isVisible(slot);
+    if (header.author !== this.#author) this.#overtake(slot);
     if (wasVisible) this.#discount(slot);
     else this.#discountTombstone(slot);
     index.setOrder(slot, header.stamp, header.author);
@@ -240,7 +249,9 @@ export class Catalog {
     if (generation <= this.generation) return;
     this.generation = generation;
     for (let slot = 0; slot < this.index.slots; slot++) {
-      if (this.index.isUsed(slot) && this.index.stamp(slot) <= generation) this.hide(slot);
+      if (!this.index.isUsed(slot) || this.index.stamp(slot) > generation) continue;
+      this.#overtake(slot);
+      this.hide(slot);
     }
   }
 
@@ -275,6 +286,11 @@ export class Catalog {
       // Its segment was seen to go before the one that it had been carried over to was seen.
       if (wasNowhere && index.expires(slot) > now) this.#show(slot, header, holder);
     }
+  }
+
+  #overtake(slot: number): void {
+    const isReference = (this.index.flags(slot) & REFERENCE) !== 0;
+    if (isReference && this.index.author(slot) === this.#author) this.onOvertaken(slot);
   }
 
   #reshow(slot: number, header: RecordHeader, holder: Holder, cost: number | undefined): void {

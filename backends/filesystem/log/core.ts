@@ -27,6 +27,8 @@ export interface LogCore {
   readonly watch: DirectoryWatch;
   readonly catalog: Catalog;
   readonly hash: KeyHash;
+  /** Of the records that this process makes, as good as nobody else's. */
+  readonly author: number;
   readonly stamps: StampClock;
   readonly clock: Clock;
   readonly stopwatch: () => number;

@@ -23,7 +23,6 @@ export class LogWriter {
   readonly #reader: Reader;
   readonly #space: Space;
   readonly #onDrop: (body: Uint8Array) => void;
-  readonly #author: number;
   readonly #header: RecordHeader = makeRecordHeader();
 
   /**
@@ -35,7 +34,6 @@ export class LogWriter {
     this.#reader = reader;
     this.#space = space;
     this.#onDrop = onDrop;
-    this.#author = core.random() & 0xffff;
   }
 
   /**
@@ -88,7 +86,7 @@ export class LogWriter {
     header.expires = expiresAt;
     header.hashLow = low;
     header.hashHigh = high;
-    header.author = this.#author;
+    header.author = this.#core.author;
     header.blocks = Math.ceil(fileBytes / BLOCK_BYTES);
     const offset = batch.used;
     const length = batch.append(header, key, body);
@@ -126,7 +124,7 @@ export class LogWriter {
     header.kind = KIND_TOMBSTONE;
     header.stamp = stamps.next();
     header.expires = 0;
-    header.author = this.#author;
+    header.author = this.#core.author;
     header.blocks = 0;
     this.#core.counters.bytesPut += appendTo(this.#core, batch, header);
     return this.#queue.prompt(batch);

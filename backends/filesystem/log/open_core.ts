@@ -50,11 +50,13 @@ export function openCore(path: string, options: SegmentLogOptions): OpenedCore {
     maxEntries: Math.min(maxEntries, Number.MAX_SAFE_INTEGER),
   };
   const watch = new DirectoryWatch(layer, directory, clock);
+  const author = random() & 0xffff;
   const core: LogCore = {
     layer,
     directory,
     watch,
-    catalog: new Catalog(storePolicy(options.policy(limits), limits), maxEntries),
+    catalog: new Catalog(storePolicy(options.policy(limits), limits), maxEntries, author),
+    author,
     hash: new KeyHash(directory.seed[0]!, directory.seed[1]!),
     stamps: new StampClock(clock),
     clock,
@@ -94,6 +96,10 @@ function assemble(
 ): OpenedCore {
   const set = new SegmentSet(core);
   const reader = new Reader(core, options.checkBodies ?? true);
+  core.catalog.onOvertaken = (slot) => {
+    const body = reader.bodyOf(slot);
+    if (body !== undefined) options.external?.drop(body);
+  };
   const lock = new DirectoryLock(core.layer, core.directory.path, "space.lock", core.witness);
   const space = new Space(core, set, lock, {
     onDrop: (body) => options.external?.drop(body),
