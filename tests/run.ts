@@ -4,8 +4,10 @@
  *   --embedded            leave out the suites that start a server (tests/servers)
  *   --runtime NAME        only on deno, bun or node; may be repeated
  *   --filter TEXT         only files whose path contains the text; may be repeated
+ *   --slowest N           name the slowest files of each runtime; 5 where there is no choice
  *
- * Ends with `N passed, N failed`, summed over the runtimes, alone on the last line.
+ * Ends with `N passed, N failed`, summed over the runtimes, alone on the last
+ * line; directly before it, what failed, one line each, after the line `Failed:`.
  */
 
 import { globSync } from "node:fs";
@@ -13,10 +15,11 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { listFailed } from "./run/failed.ts";
 import { findRuntime, RUNTIME_NAMES, type RuntimeName } from "./run/runtimes.ts";
 import { needsServer, provideServers, type SharedServers, startShared } from "./run/servers.ts";
 import { runCommand } from "./run/spawn.ts";
-import { runSuite, type SuiteResult } from "./run/suite.ts";
+import { type Failure, runSuite, type SuiteResult } from "./run/suite.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +27,7 @@ const { values, positionals } = parseArgs({
     embedded: { type: "boolean", default: false },
     runtime: { type: "string", multiple: true, default: [...RUNTIME_NAMES] },
     filter: { type: "string", multiple: true, default: [] },
+    slowest: { type: "string", default: "5" },
   },
 });
 
@@ -48,19 +52,18 @@ const leftOut = values.embedded || trouble !== undefined ? served : [];
 const files = found.filter((file) => !leftOut.includes(file));
 
 let passed = 0;
-let failed = 0;
+const failures: Failure[] = [];
 
 if (leftOut.length > 0) {
   console.log(`Not run, since they start a server:\n  ${leftOut.join("\n  ")}\n`);
 }
 if (trouble !== undefined) {
   console.log(`The servers cannot be had: ${trouble}\n`);
-  failed += served.length;
+  failures.push(...served.map((title) => ({ title, detail: `no server: ${trouble}` })));
 }
 
 if (found.length === 0) {
-  console.log(`No test file matches ${wanted.join(", ")}`);
-  failed++;
+  failures.push({ title: wanted.join(", "), detail: "no test file matches" });
 } else if (files.length > 0) {
   // A fresh clone has no node_modules, and only Deno knows how to make it.
   const install = await runCommand([process.execPath, "install", "--quiet"]);
@@ -72,7 +75,9 @@ if (found.length === 0) {
       const result = await runOn(name);
       counts.set(name, result.passed + result.failures.length);
       passed += result.passed;
-      failed += result.failures.length;
+      for (const { title, detail } of result.failures) {
+        failures.push({ title: `${name}: ${title}`, detail });
+      }
     }));
   } finally {
     await shared?.stop();
@@ -83,8 +88,9 @@ if (found.length === 0) {
   }
 }
 
-console.log(`${passed} passed, ${failed} failed`);
-if (failed > 0) process.exitCode = 1;
+for (const line of listFailed(failures)) console.log(line);
+console.log(`${passed} passed, ${failures.length} failed`);
+if (failures.length > 0) process.exitCode = 1;
 
 /** @returns why the servers cannot be had. */
 async function bringServers(): Promise<string | undefined> {
@@ -107,12 +113,21 @@ async function runOn(name: RuntimeName): Promise<SuiteResult> {
     }
     console.log(
       `${name} ${runtime.version}: ${result.passed} passed, ${result.failures.length} failed ` +
-        `in ${files.length} files, ${(result.elapsed / 1000).toFixed(1)} s\n`,
+        `in ${files.length} files, ${(result.elapsed / 1000).toFixed(1)} s`,
     );
+    for (const { file, seconds } of result.slowest.slice(0, Number(values.slowest))) {
+      console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
+    }
+    console.log("");
     return result;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     console.log(`${name}: did not run, with it ${files.length} files\n${detail}\n`);
-    return { passed: 0, failures: files.map((title) => ({ title, detail })), elapsed: 0 };
+    return {
+      passed: 0,
+      failures: files.map((title) => ({ title, detail })),
+      elapsed: 0,
+      slowest: [],
+    };
   }
 }

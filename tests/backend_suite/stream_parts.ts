@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { CacheBackend, StoredFrame, StreamedEntry } from "../../src/types.ts";
 import { entryOf, type EntryOptions } from "../fakes/entries.ts";
 import { seededRandom } from "../fakes/seeded_random.ts";
@@ -14,11 +15,19 @@ export function streaming(backend: CacheBackend): Streaming {
   return backend as Streaming;
 }
 
-/** Bytes that do not repeat, other ones for each length. */
+/** What was made for a length, since the same few lengths are asked for in each suite. */
+const made = new Map<number, Uint8Array>();
+
+/** Bytes that do not repeat, other ones for each length. They are the caller's. */
 export function bytesOfSize(length: number): Uint8Array {
-  const random = seededRandom(length + 1);
-  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random() * 2 ** 32);
-  return new Uint8Array(words.buffer, 0, length).slice();
+  let bytes = made.get(length);
+  if (bytes === undefined) {
+    const random = seededRandom(length + 1);
+    const words = new Uint32Array(Math.ceil(length / 4));
+    for (let at = 0; at < words.length; at++) words[at] = random() * 2 ** 32;
+    made.set(length, bytes = new Uint8Array(words.buffer, 0, length));
+  }
+  return bytes.slice();
 }
 
 /** An entry of bytes that waits for the stream of its frame. */
@@ -67,5 +76,8 @@ export function bytesFrom(
 /** All bytes of a frame that was read, `undefined` for a miss. */
 export async function readFrame(read: StoredFrame | undefined): Promise<Uint8Array | undefined> {
   if (read === undefined) return undefined;
-  return new Uint8Array(await new Response(read.frame).arrayBuffer());
+  const parts: Uint8Array[] = [];
+  for await (const part of read.frame) parts.push(part);
+  const whole = Buffer.concat(parts);
+  return new Uint8Array(whole.buffer, whole.byteOffset, whole.length);
 }

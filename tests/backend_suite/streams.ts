@@ -44,6 +44,28 @@ export function describeStreams(test: SuiteTest): void {
       }
     });
 
+    test(`setStream() has done with a piece that it releases (seed ${seed})`, async ({ backend, clock }) => {
+      const store = streaming(backend);
+      const random = seededRandom(seed);
+      for (const length of LENGTHS) {
+        for (const isLengthKnown of [true, false]) {
+          const { entry, frame } = framed("key", bytesOfSize(length), { clock });
+          const given = new Set<Uint8Array>(pieces(frame, random).map((piece) => piece.slice()));
+          const source = {
+            ...entry,
+            frame: bytesFrom([...given]),
+            frameLength: isLengthKnown ? frame.length : undefined,
+            release: (piece: Uint8Array) => {
+              assert.ok(given.delete(piece), "a piece is released once, and as it came");
+              piece.fill(0);
+            },
+          };
+          assert.equal(await store.setStream("key", source), "stored");
+          assert.deepStrictEqual(await readFrame(await store.getStream("key")), frame);
+        }
+      }
+    });
+
     test("getStream() gives what set() stored, and get() what setStream() stored", async ({ backend, clock }) => {
       const store = streaming(backend);
       for (const length of LENGTHS) {

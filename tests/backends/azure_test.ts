@@ -4,6 +4,7 @@ import { createAzureBackend } from "../../backends/azure.ts";
 import type { BackendContext, CacheBackend } from "../../src/types.ts";
 import { backendSuite } from "../backend_suite.ts";
 import { type AzureServer, azureServer } from "../servers/azure_server.ts";
+import { servedContext } from "../servers/served_context.ts";
 
 const container = `suite-${crypto.randomUUID()}`;
 const prefixes = new WeakMap<CacheBackend, string>();
@@ -18,7 +19,10 @@ after(() => server.stop());
 
 const open = (prefix: string, context: BackendContext): CacheBackend => {
   const { connectionString } = server;
-  const backend = createAzureBackend({ connectionString, container, prefix }, context);
+  const backend = createAzureBackend(
+    { connectionString, container, prefix },
+    servedContext(context),
+  );
   prefixes.set(backend, prefix);
   return backend;
 };

@@ -4,6 +4,7 @@ import { createS3Backend } from "../../backends/s3.ts";
 import type { BackendContext, CacheBackend } from "../../src/types.ts";
 import { backendSuite } from "../backend_suite.ts";
 import { type S3Server, s3Server } from "../servers/s3_server.ts";
+import { servedContext } from "../servers/served_context.ts";
 
 const prefixes = new WeakMap<CacheBackend, string>();
 let server: S3Server;
@@ -27,7 +28,10 @@ const forms = {
 
 for (const [form, config] of Object.entries(forms)) {
   const open = (prefix: string, context: BackendContext): CacheBackend => {
-    const backend = createS3Backend({ ...config(), bucket: server.bucket, prefix }, context);
+    const backend = createS3Backend(
+      { ...config(), bucket: server.bucket, prefix },
+      servedContext(context),
+    );
     prefixes.set(backend, prefix);
     return backend;
   };

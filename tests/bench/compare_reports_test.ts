@@ -34,6 +34,9 @@ describe("compareReports()", () => {
     const speed = (value: number): BenchReport => report({ value, unit: "op/s" });
     assert.deepEqual(verdicts(speed(100), speed(200)), ["better"]);
     assert.deepEqual(verdicts(speed(200), speed(100)), ["worse"]);
+    const ratio = (value: number): BenchReport => report({ value, unit: "x", better: "more" });
+    assert.deepEqual(verdicts(ratio(2), ratio(4)), ["better"]);
+    assert.deepEqual(verdicts(ratio(4), ratio(2)), ["worse"]);
   });
 
   it("says nothing of what is within the noise of either run", () => {

@@ -14,6 +14,7 @@ const report: BenchReport = {
     machine: "a machine",
     cores: 2,
     runtimes: { deno: "1", bun: "2", node: "3" },
+    load: [0.5, 2],
   } as unknown as BenchReport["method"],
   runs: ["deno", "bun"].map((runtime) => ({
     bench: "toy",
@@ -46,7 +47,7 @@ describe("fillReadme()", () => {
   it("writes the figures of all runtimes between the marks, and nothing else", () => {
     const filled = fillReadme(README, report, tables);
     assert.match(filled, /\| a get \| 3\.00 \/ 4\.00 \/ – µs \| 1\.50 \/ 2\.00 \/ – × a map \|/);
-    assert.match(filled, /Deno 1 \/ Bun 2 \/ Node 3, 2026-01-02/);
+    assert.match(filled, /Deno 1 \/ Bun 2 \/ Node 3, 2026-01-02, load 0\.5 before and 2\.0 after/);
     assert.ok(!filled.includes("old"));
     assert.ok(filled.startsWith("# Title\n") && filled.endsWith("<!-- end of figures -->\nend\n"));
     assert.equal(fillReadme(filled, report, tables), filled);

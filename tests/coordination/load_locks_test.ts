@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { EmbeddingCache } from "../../src/embedding_cache.ts";
 import { CacheManager } from "../../src/manager/cache_manager.ts";
 import { FakeBus, FakeChannel } from "../fakes/fake_bus.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { FakeLocks, FakeLockService } from "../fakes/fake_locks.ts";
-import { HeldLoader } from "../fakes/held_loader.ts";
+import { HeldLoader, HeldManyLoader } from "../fakes/held_loader.ts";
 import { settle } from "../fakes/settle.ts";
 import { SharedStore, SteppedBackend } from "../fakes/stepped_backend.ts";
 import { SyncBackend } from "../fakes/sync_backend.ts";
@@ -204,5 +205,135 @@ describe("CacheManager.getOrSet() with locks", () => {
     loader.calls[1]!.answer("value");
     await settle();
     assert.equal(await asked, "value");
+  });
+});
+
+describe("CacheManager.getOrSetMany() with locks", () => {
+  it("loads each key in one process, each process what it has locked", async () => {
+    const { clock, caches, service } = await openCluster(3);
+    const loader = new HeldManyLoader();
+    const asked = [["a", "b"], ["b", "c", "a"], ["d", "c"]].map((keys, at) =>
+      caches[at]!.getOrSetMany(keys, loader.load)
+    );
+    await settle();
+    await clock.advanceAsync(10 * LEASE_MS);
+    assert.deepEqual(loader.calls.map(({ keys }) => keys), [["a", "b"], ["c"], ["d"]]);
+    for (const call of loader.calls) call.answer(call.keys.map((key) => key.toUpperCase()));
+    await settle();
+    await clock.advanceAsync(500);
+    assert.deepEqual(await Promise.all(asked), [["A", "B"], ["B", "C", "A"], ["D", "C"]]);
+    assert.equal(loader.calls.length, 3);
+    await settle();
+    assert.equal(service.owners.size, 0, "all are free again");
+    for (const cache of caches) {
+      const { misses } = await cache.getStats();
+      assert.ok(misses <= 3, `${misses} misses: who waits does not miss again`);
+    }
+  });
+
+  it("one of two that want the same keys in another order waits for nothing that waits for it", async () => {
+    const { clock, caches } = await openCluster(2);
+    const load = (keys: string[]): string[] => keys;
+    const asked = [["a", "b", "c"], ["c", "b", "a"]].map((keys, at) =>
+      caches[at]!.getOrSetMany(keys, load)
+    );
+    await settle();
+    await clock.advanceAsync(500);
+    assert.deepEqual(await Promise.all(asked), [["a", "b", "c"], ["c", "b", "a"]]);
+  });
+
+  it("an owner whose loader fails hands over", async () => {
+    const { clock, caches, service } = await openCluster(2);
+    const loader = new HeldManyLoader();
+    const [failing, other] = caches.map((cache, at) =>
+      cache.getOrSetMany(["a", "b", `own ${at}`], loader.load)
+    );
+    await settle();
+    const [first, second] = loader.calls;
+    assert.deepEqual(second!.keys, ["own 1"]);
+    second!.answer(["own"]);
+    first!.fail(new Error("broken"));
+    await assert.rejects(failing!, { message: "broken" });
+    await settle();
+    await clock.advanceAsync(500);
+    assert.deepEqual(loader.calls.map(({ keys }) => keys).slice(2), [["a", "b"]]);
+    loader.calls[2]!.answer(["A", "B"]);
+    assert.deepEqual(await other, ["A", "B", "own"]);
+    await settle();
+    assert.equal(service.owners.size, 0);
+  });
+
+  it("and getOrSet() of one of the keys is the same load", async () => {
+    const { clock, caches } = await openCluster(2);
+    const many = new HeldManyLoader();
+    const one = new HeldLoader();
+    const first = caches[0]!.getOrSetMany(["a", "b"], many.load);
+    await settle();
+    const second = caches[1]!.getOrSet("b", one.load);
+    await settle();
+    many.calls[0]!.answer(["A", "B"]);
+    await settle();
+    await clock.advanceAsync(500);
+    assert.deepEqual(await first, ["A", "B"]);
+    assert.equal(await second, "B");
+    assert.equal(one.calls.length, 0);
+  });
+
+  for (const health of ["failing", "hanging"] as const) {
+    it(`loads all in one call while the lock service is ${health}`, async () => {
+      const { clock, caches, service } = await openCluster(2);
+      service.health = health;
+      const loader = new HeldManyLoader();
+      const asked = caches[0]!.getOrSetMany(["a", "b", "c"], loader.load);
+      await settle();
+      await clock.advanceAsync(1000);
+      assert.deepEqual(loader.calls.map(({ keys }) => keys), [["a", "b", "c"]]);
+      loader.calls[0]!.answer([1, 2, 3]);
+      assert.deepEqual(await asked, [1, 2, 3]);
+    });
+  }
+
+  it("the abort of a caller frees what it has locked and what it is about to", async () => {
+    const { clock, caches, service } = await openCluster(2);
+    const loader = new HeldManyLoader();
+    const controller = new AbortController();
+    const answer = Promise.withResolvers<void>();
+    service.held = answer.promise;
+    const early = caches[0]!.getOrSetMany(["a", "b"], loader.load, controller);
+    await settle();
+    controller.abort(new Error("enough"));
+    await assert.rejects(early, { message: "enough" });
+    answer.resolve();
+    service.held = undefined;
+    await settle();
+    const late = new AbortController();
+    const waiting = caches[0]!.getOrSetMany(["c", "d"], loader.load, late);
+    await settle();
+    late.abort(new Error("enough"));
+    await assert.rejects(waiting, { message: "enough" });
+    loader.calls[0]!.fail(new Error("aborted"));
+    await settle();
+    const asked = caches[1]!.getOrSetMany(["a", "b", "c", "d"], (keys) => keys);
+    await settle();
+    await clock.advanceAsync(2 * LEASE_MS);
+    assert.deepEqual(await asked, ["a", "b", "c", "d"]);
+    assert.equal(service.owners.size, 0);
+  });
+
+  it("a text that several processes embed at the same time is paid for once", async () => {
+    const { clock, caches } = await openCluster(3);
+    const embedded: string[] = [];
+    const texts = Array.from({ length: 50 }, (_, at) => `text ${at}`);
+    const asked = caches.map((cache) =>
+      new EmbeddingCache(cache).getOrEmbed(texts, "model", (missing) => {
+        embedded.push(...missing);
+        return missing.map((text) => [text.length, 1]);
+      })
+    );
+    await settle();
+    await clock.advanceAsync(500);
+    const vectors = await Promise.all(asked);
+    assert.deepEqual(vectors[2], vectors[0]);
+    assert.deepEqual(embedded.sort(), [...texts].sort());
   });
 });

@@ -14,6 +14,7 @@ import {
   type EntryMetadata,
   type Payload,
 } from "../../src/entry/frame.ts";
+import { forgedFrame } from "../fakes/hostile_frames.ts";
 import { typedArrays } from "../serializers/_typed_arrays.ts";
 
 const METADATA: EntryMetadata = {
@@ -30,14 +31,9 @@ function payloadOf(bytes: Uint8Array, more: Partial<Payload> = {}): Payload {
 
 const SMALL = encodeFrame("ké", METADATA, payloadOf(Uint8Array.of(9, 8, 7, 6, 5)));
 
-/** The frame with some bytes changed and both sums made right again, as an attacker would. */
-function forged(change: (view: DataView, frame: Uint8Array) => void, from = SMALL): Uint8Array {
-  const frame = from.slice();
-  const view = new DataView(frame.buffer);
-  change(view, frame);
-  view.setUint32(56, crc32Portable(frame.subarray(64)), true);
-  view.setUint32(60, crc32Portable(frame.subarray(0, 60)), true);
-  return frame;
+/** The small frame, forged. */
+function forged(change: (view: DataView, frame: Uint8Array) => void): Uint8Array {
+  return forgedFrame(SMALL, change);
 }
 
 describe("encodeFrame()", () => {

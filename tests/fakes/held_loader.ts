@@ -1,4 +1,4 @@
-import type { LoadContext } from "../../src/manager/cache.ts";
+import type { LoadContext, LoadManyContext } from "../../src/manager/cache.ts";
 
 /** A call of a {@linkcode HeldLoader} that waits to be answered. */
 export interface HeldLoad extends LoadContext {
@@ -31,6 +31,26 @@ export class HeldLoader {
         reject(reason);
       },
     });
+    return promise;
+  };
+}
+
+/** A call of a {@linkcode HeldManyLoader} that waits to be answered. */
+export interface HeldManyLoad extends LoadManyContext {
+  readonly keys: readonly string[];
+  readonly answer: (values: readonly unknown[]) => void;
+  readonly fail: (reason: unknown) => void;
+}
+
+/** A loader of many keys that answers when told to. */
+export class HeldManyLoader {
+  /** All calls so far. */
+  readonly calls: HeldManyLoad[] = [];
+
+  /** Waits to be told. */
+  readonly load = (keys: string[], context: LoadManyContext): Promise<readonly unknown[]> => {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly unknown[]>();
+    this.calls.push({ ...context, keys, answer: resolve, fail: reject });
     return promise;
   };
 }

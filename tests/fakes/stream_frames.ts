@@ -15,7 +15,8 @@ export interface StreamFrameOptions {
   readonly id?: number;
 }
 
-const METADATA: EntryMetadata = {
+/** What frames of tests say of their entry: it lives for ever. */
+export const METADATA: EntryMetadata = {
   createdAt: 1_700_000_000_000,
   expiresAt: Infinity,
   staleUntil: Infinity,

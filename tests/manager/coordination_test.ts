@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { compileGlob } from "../../src/glob.ts";
 import { CacheManager } from "../../src/manager/cache_manager.ts";
@@ -47,6 +48,26 @@ class SharedBackend extends SteppedBackend {
 
 function broken(): Promise<never> {
   return Promise.reject(new Error("broken"));
+}
+
+/** Begins to write a stream under "key". */
+async function beginStream(cache: CacheManager, value: Uint8Array) {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const storing = cache.setStream("key", readable);
+  await writer.write(value.slice());
+  const end = async (): Promise<boolean> => {
+    await writer.close();
+    return await storing;
+  };
+  return { end };
+}
+
+/** Whether "key" is there; what differs would take for ever to print. */
+async function holds(cache: CacheManager, value: Uint8Array): Promise<boolean> {
+  const held = await cache.get<Uint8Array>("key");
+  if (held !== undefined) assert.ok(Buffer.from(held).equals(value), "it is another value");
+  return held !== undefined;
 }
 
 class Cluster {
@@ -206,6 +227,72 @@ describe("CacheManager with a bus", () => {
       assert.deepEqual(events.map(({ length }) => length), [1, 1]);
     }
   });
+
+  it("stores a stream that was under way when messages may have been missed", async () => {
+    const { a, b, clock } = await openTwo();
+    await a.cache.set("key", "old");
+    for (const size of [10, 600_000]) {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const storing = a.cache.setStream("key", readable);
+      await writer.write(new Uint8Array(size));
+      a.bus.cut();
+      a.bus.mend();
+      await clock.advanceAsync(PERIOD_MS / 4);
+      await writer.close();
+      assert.equal(await storing, true);
+      for (const { cache } of [a, b]) {
+        assert.deepEqual(await cache.get("key"), new Uint8Array(size));
+      }
+    }
+  });
+
+  for (const size of [10, 600_000]) {
+    const value = new Uint8Array(size).fill(7);
+
+    it(`stores a stream that is newer than a clear heard meanwhile, and none that is older (${size} bytes)`, async () => {
+      const { a, b, clock } = await openTwo();
+      const begin = () => beginStream(b.cache, value);
+      const everywhere = () => Promise.all([a, b].map(({ cache }) => holds(cache, value)));
+
+      await a.cache.clear();
+      const [clear] = a.bus.published.flat().filter(({ kind }) => kind === "clear");
+      await clock.advanceAsync(600);
+      const newer = await begin();
+      b.bus.hear([clear!]);
+      assert.equal(await newer.end(), true);
+      assert.deepEqual(await everywhere(), [true, true], "what began later stays");
+
+      const older = await begin();
+      await a.cache.clear();
+      await settle();
+      assert.equal(await older.end(), true, "nothing should hold it");
+      assert.deepEqual(await everywhere(), [false, false]);
+
+      const unknown = await begin();
+      b.bus.hear([{ kind: "clear", pattern: "k*", version: undefined }]);
+      assert.equal(await unknown.end(), true);
+      assert.deepEqual(await everywhere(), [false, false], "it may be older");
+
+      const after = await begin();
+      assert.equal(await after.end(), true);
+      assert.deepEqual(await everywhere(), [true, true]);
+    });
+
+    it(`stores a stream that began after a clear that is made up for meanwhile (${size} bytes)`, async () => {
+      const { a, b, clock } = await openTwo();
+      await a.cache.set("old", 1);
+      a.shared.isBroken = true;
+      await a.cache.clear();
+      a.shared.isBroken = false;
+      const stream = await beginStream(a.cache, value);
+      await clock.advanceAsync(PERIOD_MS);
+      assert.equal(await b.cache.get("old"), undefined, "it was cleared");
+      assert.equal(await stream.end(), true);
+      assert.equal(await holds(b.cache, value), true);
+      assert.equal(await holds(a.cache, value), true);
+    });
+  }
 
   it("tells others what it could not tell when it can again", async () => {
     const { a, b, clock } = await openTwo();

@@ -45,6 +45,28 @@ describe("Fences", () => {
     assert.equal(after.hand(), true);
   });
 
+  it("hand() lets a write through that is newer than each clear that has passed it", () => {
+    const fences = new Fences();
+    const all = (): boolean => true;
+    const [newer, equal, older] = [1, 2, 3].map(() => fences.openWrite("a"));
+    fences.openClear(all, 10)();
+    const between = fences.openWrite("a");
+    fences.openClear(all, 5)();
+    const after = fences.openWrite("a");
+    assert.equal(older!.hand(7), false, "a later clear is older than the first");
+    assert.equal(equal!.hand(10), false);
+    assert.equal(newer!.hand(11), true);
+    assert.equal(between.hand(5), false);
+    assert.equal(after.hand(1), true, "no clear has passed it, whatever its version");
+  });
+
+  it("openClear() makes tickets invalid, however old the clear", () => {
+    const fences = new Fences();
+    const ticket = fences.open("a");
+    fences.openClear(() => true, 1)();
+    assert.equal(ticket.isValid, false);
+  });
+
   it("renew() makes a ticket valid again, until the next write", () => {
     const fences = new Fences();
     const ticket = fences.open("a");

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import { isCacheError } from "../../src/errors.ts";
 import { SLOT_BYTES } from "../../src/entry/stream_frame.ts";
 import { CacheManager } from "../../src/manager/cache_manager.ts";
 import type { CacheManagerOptions } from "../../src/manager/cache_manager_options.ts";
+import type { OperationOptions, StreamedEntry, VersionedOutcome } from "../../src/types.ts";
 import { bytesFrom, bytesOfSize, pieces } from "../backend_suite/stream_parts.ts";
 import { FakeClock } from "../fakes/fake_clock.ts";
 import { freshSeed, seededRandom } from "../fakes/seeded_random.ts";
@@ -26,6 +28,27 @@ async function open(options: Options = {}) {
   return { cache, clock, memory, fast, slow };
 }
 
+/** Copies each piece, gives it back at once, and says so twice. */
+class ReleasingBackend extends StreamingBackend {
+  readonly memories = new Set<ArrayBufferLike>();
+
+  override setStream(
+    key: string,
+    entry: StreamedEntry,
+    options?: OperationOptions,
+  ): Promise<VersionedOutcome> {
+    const copied = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (piece, controller) => {
+        controller.enqueue(piece.slice());
+        this.memories.add(piece.buffer);
+        entry.release?.(piece);
+        entry.release?.(piece);
+      },
+    });
+    return super.setStream(key, { ...entry, frame: entry.frame.pipeThrough(copied) }, options);
+  }
+}
+
 /** Reads all of a stream. */
 async function readAll(
   stream: ReadableStream<Uint8Array> | undefined,
@@ -39,6 +62,51 @@ function streamOf(bytes: Uint8Array, error?: Error): ReadableStream<Uint8Array> 
   for (let at = 0; at < bytes.length; at += 100_000) parts.push(bytes.slice(at, at + 100_000));
   return bytesFrom(parts, error);
 }
+
+/** Makes a source that gives bytes in a way that is allowed, and that not everybody thinks of. */
+const SOURCES: Record<string, (bytes: Uint8Array) => ReadableStream<Uint8Array>> = {
+  "thousands of single bytes": (bytes) => {
+    const single = Array.from(bytes.subarray(0, 5000), (byte) => Uint8Array.of(byte));
+    return bytesFrom([...single, bytes.slice(5000)]);
+  },
+  "nothing between the pieces": (bytes) => {
+    const nothing = new Uint8Array(0);
+    return bytesFrom([nothing, bytes.slice(0, 300_000), nothing, nothing, bytes.slice(300_000)]);
+  },
+  "the same buffer again and again": (bytes) => {
+    const buffer = new Uint8Array(90_000);
+    let at = 0;
+    return new ReadableStream({
+      pull: (to) => {
+        if (at === bytes.length) return to.close();
+        buffer.set(bytes.subarray(at, at += buffer.length));
+        to.enqueue(buffer);
+      },
+    }, { highWaterMark: 0 });
+  },
+  "memory that is shared": (bytes) => {
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    return bytesFrom([shared]);
+  },
+  "a Buffer": (bytes) => bytesFrom([Buffer.from(bytes)]),
+  "a stream of bytes": (bytes) => {
+    let at = 0;
+    return new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: 90_000,
+      pull: (to) => {
+        const request = to.byobRequest!;
+        const view = request.view as Uint8Array<ArrayBuffer>;
+        const part = bytes.subarray(at, at + view.length);
+        new Uint8Array(view.buffer, view.byteOffset, view.length).set(part);
+        at += part.length;
+        if (part.length === 0) to.close();
+        request.respond(part.length);
+      },
+    });
+  },
+};
 
 const ROOM = SLOT_BYTES - 16;
 const LENGTHS = [0, 1, 5000, ROOM - 128, ROOM - 127, SLOT_BYTES, 2 * ROOM - 128, 1_000_000];
@@ -67,6 +135,34 @@ describe("setStream() and getStream()", () => {
     }
   });
 
+  for (const compression of [undefined, "gzip"]) {
+    it(`setStream() uses the memory of chunks again that all tiers have released (${compression ?? "plain"})`, async () => {
+      const clock = new FakeClock();
+      const value = new TextEncoder().encode("some words, again and again ".repeat(400_000))
+        .map((byte, at) => byte + (at >>> 18));
+      for (const isKept of [false, true]) {
+        const releasing = ["one", "other"].map((name) => new ReleasingBackend(clock, name));
+        const kept = isKept ? [new StreamingBackend(clock, "keeps")] : [];
+        const backends = [...releasing, ...kept];
+        const cache = await CacheManager.open({
+          ...{ backends: [new SyncBackend(clock, "memory"), ...backends], clock },
+          ...(compression === undefined ? {} : { compression }),
+        });
+        assert.equal(await cache.setStream("key", streamOf(value)), true);
+        for (const backend of backends) {
+          const alone = await CacheManager.open({ backends: [backend], clock });
+          assert.deepStrictEqual(await readAll(await alone.getStream("key")), value, backend.name);
+        }
+        const chunks = Math.ceil(value.length / ROOM);
+        const { memories } = releasing[0]!;
+        if (compression === undefined) {
+          assert.equal(memories.size > chunks, isKept, `${memories.size} for ${chunks} chunks`);
+        }
+        await cache.close();
+      }
+    });
+  }
+
   it("getStream() reads what set() wrote, and refuses what is not bytes", async () => {
     const { cache, memory } = await open();
     const vector = new Float32Array([1, 2, 3]);
@@ -83,6 +179,22 @@ describe("setStream() and getStream()", () => {
     }
     assert.equal(await cache.getStream("missing"), undefined);
     await cache.close();
+  });
+
+  it("setStream() takes bytes as they come, from any kind of source", async () => {
+    const text = new TextEncoder().encode("some words again and again ".repeat(30_000));
+    for (const compression of [undefined, "lz4"]) {
+      const { cache, memory } = await open(compression ? { compression } : {});
+      for (const [name, make] of Object.entries(SOURCES)) {
+        assert.equal(await cache.setStream("key", make(text)), true, name);
+        for (let tier = 0; tier < 2; tier++) {
+          const read = await readAll(await cache.getStream("key"));
+          assert.equal(Buffer.compare(read!, text), 0, name);
+          memory.entries.clear();
+        }
+      }
+      await cache.close();
+    }
   });
 
   it("getStream() gives any range, from every tier", async () => {
@@ -122,6 +234,16 @@ describe("setStream() and getStream()", () => {
     const { cache } = await open();
     const locked = streamOf(new Uint8Array(1));
     locked.getReader();
+    const begun = streamOf(bytesOfSize(300_000));
+    const reader = begun.getReader();
+    await reader.read();
+    reader.releaseLock();
+    const ended = streamOf(new Uint8Array(1));
+    for await (const _ of ended);
+    const cancelled = streamOf(new Uint8Array(1));
+    await cancelled.cancel();
+    const moved = bytesOfSize(300_000);
+    structuredClone(moved, { transfer: [moved.buffer as ArrayBuffer] });
     const cases: [() => Promise<unknown>, string][] = [
       [
         () => cache.getStream("key", { offset: -1 }),
@@ -141,6 +263,24 @@ describe("setStream() and getStream()", () => {
         "it must be a ReadableStream: current value is",
       ],
       [() => cache.setStream("key", locked), "it is locked: somebody else reads it"],
+      [() => cache.setStream("key", begun), "it has been read from or cancelled before"],
+      [() => cache.setStream("key", ended), "it has been read from or cancelled before"],
+      [() => cache.setStream("key", cancelled), "it has been read from or cancelled before"],
+      [
+        () => cache.setStream("key", bytesFrom([bytesOfSize(300_000), moved])),
+        "it gave a Uint8Array whose memory was transferred: give a copy",
+      ],
+      ...[
+        new ArrayBuffer(8),
+        new SharedArrayBuffer(8),
+        new Uint16Array(8),
+        new Uint8ClampedArray(8),
+        [1],
+        null,
+      ].map((piece): [() => Promise<unknown>, string] => [
+        () => cache.setStream("key", bytesFrom([bytesOfSize(300_000), piece as never])),
+        "it must give Uint8Array: it gave",
+      ]),
       [() => cache.setStream(1 as never, streamOf(new Uint8Array(1))), "key must be a string"],
       [
         () => cache.setStream("key", bytesFrom(["text" as never])),
@@ -154,6 +294,7 @@ describe("setStream() and getStream()", () => {
         return true;
       });
     }
+    assert.equal(await cache.getStream("key"), undefined);
     await cache.close();
   });
 

@@ -16,6 +16,8 @@ export interface JunitReport {
   readonly tests: readonly TestCase[];
   /** The files, or what stands for them, in which it saw a test or group. */
   readonly files: ReadonlySet<string>;
+  /** How long each file took, in seconds; Deno, which names other files, says it in its output. */
+  readonly seconds: ReadonlyMap<string, number>;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -38,7 +40,11 @@ const TAG = /<(\/?)([A-Za-z][\w:.-]*)((?:\s+[\w:.-]+="[^"]*")*)\s*(\/?)>/g;
  */
 export function parseJunit(xml: string): JunitReport {
   const text = xml.replace(/<!\[CDATA\[[^]*?\]\]>|<!--[^]*?-->/g, "");
-  const suites: { name: string; file: string }[] = [];
+  const suites: { name: string; file: string; time: number }[] = [];
+  const seconds = new Map<string, number>();
+  const spend = (file: string, time: number): void => {
+    seconds.set(file, (seconds.get(file) ?? 0) + time);
+  };
   const cases: TestCase[] = [];
   let open: { -readonly [K in keyof TestCase]: TestCase[K] } | undefined;
   let detailFrom: number | undefined;
@@ -47,10 +53,14 @@ export function parseJunit(xml: string): JunitReport {
     const ended = closing === "/" || selfClosing === "/";
     const attributes = readAttributes(rawAttributes);
     if (element === "testsuite") {
-      if (closing === "/") suites.pop();
-      else if (selfClosing !== "/") {
+      if (closing === "/") {
+        const suite = suites.pop();
+        // Node names the file of a test only, Bun that of a suite, too.
+        const file = isFile(suite?.file ?? "") ? suite?.file : cases.at(-1)?.file;
+        if (suite !== undefined && suites.length === 0) spend(file ?? suite.name, suite.time);
+      } else if (selfClosing !== "/") {
         const name = attributes["name"] ?? "";
-        suites.push({ name, file: attributes["file"] ?? name });
+        suites.push({ name, file: attributes["file"] ?? name, time: timeOf(attributes) });
       }
     } else if (element === "testcase") {
       if (closing !== "/") {
@@ -61,6 +71,7 @@ export function parseJunit(xml: string): JunitReport {
           outcome: "passed",
           detail: "",
         };
+        if (suites.length === 0) spend(open.file, timeOf(attributes));
       }
       if (ended && open !== undefined) {
         cases.push(open);
@@ -80,7 +91,7 @@ export function parseJunit(xml: string): JunitReport {
       }
     }
   }
-  return { tests: dropGroups(cases), files: new Set(cases.map(({ file }) => file)) };
+  return { tests: dropGroups(cases), files: new Set(cases.map(({ file }) => file)), seconds };
 }
 
 function dropGroups(cases: readonly TestCase[]): TestCase[] {
@@ -99,6 +110,10 @@ function dropGroups(cases: readonly TestCase[]): TestCase[] {
 /** The runtimes name the outermost suite after its file, or after their own module for nested tests. */
 function isFile(name: string): boolean {
   return /\.[cm]?[jt]s$/.test(name);
+}
+
+function timeOf(attributes: Record<string, string>): number {
+  return Number(attributes["time"] ?? 0);
 }
 
 function readAttributes(raw: string): Record<string, string> {

@@ -108,6 +108,18 @@ describe("parseJunit()", () => {
     assert.ok(parseJunit(xml).files.has("./tests/a_test.ts"));
   });
 
+  it("sums the seconds of each file in reports of Bun and Node", () => {
+    const bun = BUN.replace(
+      'failures="1" skipped="1">\n    <testcase name="plain"',
+      'time="2.5">\n    <testcase name="plain"',
+    );
+    assert.deepEqual([...parseJunit(bun).seconds], [["tests/a_test.ts", 2.5]]);
+    assert.deepEqual([...parseJunit(NODE).seconds], [
+      ["/w/tests/a_test.ts", 0.0007 + 0.001],
+      ["/w/tests/b_test.ts", 0.0006],
+    ]);
+  });
+
   it("finds nothing in an empty or cut report", () => {
     assert.deepEqual(parseJunit("").tests, []);
     assert.deepEqual(parseJunit(NODE.slice(0, 60)).tests, []);

@@ -19,10 +19,18 @@ export interface SuiteResult {
   readonly failures: readonly Failure[];
   /** How long it took, in milliseconds. */
   readonly elapsed: number;
+  /** Each test file and its seconds, the slowest first; on Node without the start of its process. */
+  readonly slowest: readonly FileTime[];
+}
+
+/** How long a test file took. */
+export interface FileTime {
+  readonly file: string;
+  readonly seconds: number;
 }
 
 /** A whole run of one runtime, in milliseconds. */
-const RUN_LIMIT = 20 * 60_000;
+const RUN_LIMIT = 27 * 60_000;
 
 /** One test, and on Node one file, in milliseconds. Nothing asserts durations; this only names what hangs. */
 const TEST_LIMIT = 300_000;
@@ -45,7 +53,11 @@ export async function runSuite(
   try {
     const result = await runCommand(testCommand(runtime, files, report), { limit: RUN_LIMIT });
     const xml = await readFile(report, "utf8").catch(() => "");
-    return { ...judge(runtime.name, xml, files, result), elapsed: result.elapsed };
+    return {
+      ...judge(runtime.name, xml, files, result),
+      elapsed: result.elapsed,
+      slowest: timeFiles(runtime.name, xml, files, result.output),
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -90,6 +102,33 @@ export function judge(
     failures[failures.length - 1] = { title: last.title, detail: `${last.detail}\n${tail}` };
   }
   return { passed: cases.filter(({ outcome }) => outcome === "passed").length, failures };
+}
+
+/** Says how long each file took, the slowest first. */
+export function timeFiles(
+  runtime: RuntimeName,
+  xml: string,
+  files: readonly string[],
+  output: string,
+): FileTime[] {
+  const seconds = runtime === "deno" ? timesInOutput(output) : parseJunit(xml).seconds;
+  return [...seconds]
+    .map(([reported, seconds]) => ({
+      file: files.find((file) => reported.endsWith(file)) ?? reported,
+      seconds,
+    }))
+    .sort((a, b) => b.seconds - a.seconds);
+}
+
+/** Sums what Deno says of the outermost tests: `./a_test.ts => name ... ok (1m2s)`. */
+function timesInOutput(output: string): Map<string, number> {
+  const seconds = new Map<string, number>();
+  const line = /^\.\/(\S+) => (.*) \.\.\. \w+ \((?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\)$/gm;
+  for (const [, file = "", name = "", m = 0, s = 0, ms = 0] of output.matchAll(line)) {
+    if (name.includes(" ... ")) continue;
+    seconds.set(file, (seconds.get(file) ?? 0) + Number(m) * 60 + Number(s) + Number(ms) / 1000);
+  }
+  return seconds;
 }
 
 /**

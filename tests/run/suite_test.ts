@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judge } from "./suite.ts";
+import { judge, timeFiles } from "./suite.ts";
 
 const FILES = ["tests/a_test.ts", "tests/b_test.ts"];
 const ENDED_WELL = { code: 0, trouble: undefined, output: "" };
@@ -75,5 +75,31 @@ describe("judge()", () => {
     assert.equal(passed, 0);
     assert.equal(failures.length, 2);
     assert.match(failures[1]?.detail ?? "", /no such flag/);
+  });
+});
+
+describe("timeFiles()", () => {
+  it("puts the slowest file first", () => {
+    const xml = report(
+      `<testcase name="a" time="1" file="/w/${FILES[0]}"/>`,
+      `<testcase name="b" time="2" file="/w/${FILES[1]}"/>`,
+    );
+    assert.deepEqual(timeFiles("node", xml, FILES, ""), [
+      { file: FILES[1], seconds: 2 },
+      { file: FILES[0], seconds: 1 },
+    ]);
+  });
+
+  it("reads what Deno says of outermost tests only", () => {
+    const output = [
+      "./tests/a_test.ts => group ... inner ... ok (40ms)",
+      "./tests/a_test.ts => group ... ok (250ms)",
+      "./tests/a_test.ts => other ... FAILED (750ms)",
+      "./tests/b_test.ts => alone ... ok (1m2s)",
+    ].join("\n");
+    assert.deepEqual(timeFiles("deno", "", FILES, output), [
+      { file: "tests/b_test.ts", seconds: 62 },
+      { file: "tests/a_test.ts", seconds: 1 },
+    ]);
   });
 });

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { connect } from "node:net";
 import process from "node:process";
 import { runCommand } from "../run/spawn.ts";
+import type { Certificates } from "./certificates.ts";
 import { freePort, scratchFolder } from "./scratch.ts";
 
 /**
@@ -11,6 +13,19 @@ import { freePort, scratchFolder } from "./scratch.ts";
 const PACKAGE = "azurite@3.37.0";
 
 const START_LIMIT_MS = 120_000;
+
+/**
+ * Ten minutes after its start, Azurite sweeps the data that nothing refers to,
+ * in one go that takes minutes and lets no request through. No option puts it
+ * off, so its constant is changed: to 24 days.
+ */
+const WITHOUT_SWEEP = `
+  import { createRequire } from "node:module";
+  import { argv } from "node:process";
+  const constants = createRequire(argv[1])("./utils/constants.js");
+  if (constants.DEFAULT_GC_INTERVAL_MS !== 600_000) throw new Error("another Azurite");
+  constants.DEFAULT_GC_INTERVAL_MS = 2 ** 31 - 1;
+`;
 
 /** Where a test run says that it has started one for all its files. */
 export const AZURE_VARIABLE = "STRATA_TEST_AZURE";
@@ -45,16 +60,24 @@ export async function findAzurite(): Promise<string> {
   return path;
 }
 
-/** Starts it, with everything in memory. It ends with this process at the latest. */
-export async function startAzurite(): Promise<AzuriteServer> {
+/**
+ * Starts it, with everything in memory. It ends with this process at the latest.
+ *
+ * @param certificates have it speak TLS only, and take tokens.
+ */
+export async function startAzurite(certificates?: Certificates): Promise<AzuriteServer> {
   const program = await findAzurite();
   const port = await freePort();
   const { path, remove } = scratchFolder("azurite");
   const args = [
     ...["--blobHost", "127.0.0.1", "--blobPort", String(port)],
     ...["--inMemoryPersistence", "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
+    ...(certificates === undefined ? [] : [
+      ...["--oauth", "basic", "--cert", certificates.certFile, "--key", certificates.keyFile],
+    ]),
   ];
-  const child = spawn("node", [program, ...args], { cwd: path, stdio: "ignore" });
+  const preload = ["--import", `data:text/javascript,${encodeURIComponent(WITHOUT_SWEEP)}`];
+  const child = spawn("node", [...preload, program, ...args], { cwd: path, stdio: "ignore" });
   running.add(child);
   child.once("exit", () => running.delete(child));
   child.unref();
@@ -67,20 +90,25 @@ export async function startAzurite(): Promise<AzuriteServer> {
     });
     remove();
   };
-  const origin = `http://127.0.0.1:${port}`;
+  const origin = `${certificates === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const limit = Date.now() + START_LIMIT_MS;
   while (true) {
-    try {
-      await (await fetch(origin)).body?.cancel();
-      return { url: `${origin}/${AZURITE_ACCOUNT.name}`, stop };
-    } catch (error) {
-      if (Date.now() > limit || !running.has(child)) {
-        await stop();
-        throw new Error("Azurite does not come up", { cause: error });
-      }
+    if (await isListening(port)) return { url: `${origin}/${AZURITE_ACCOUNT.name}`, stop };
+    if (Date.now() > limit || !running.has(child)) {
+      await stop();
+      throw new Error("Azurite does not come up");
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Whether somebody takes connections there. */
+function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  return new Promise((resolve) => {
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+  }).finally(() => socket.destroy()) as Promise<boolean>;
 }
 
 const running = new Set<ChildProcess>();

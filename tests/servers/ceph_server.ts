@@ -118,11 +118,15 @@ mon data = ${folder}/mon
 mon data avail crit = 0
 osd data = ${folder}/osd
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = 8589934592
 log file = ${folder}/log/$name.log
 admin socket = ${folder}/$name.asok
 pid file = ${folder}/$name.pid
 [client.rgw]
+# The space of what is removed or replaced is given back at once, not after two hours.
+rgw gc obj min wait = 1
+rgw gc processor period = 5
+rgw gc processor max time = 5
 rgw frontends = beast endpoint=127.0.0.1:${port} tcp_nodelay=1
 rgw dns name = localhost
 `;

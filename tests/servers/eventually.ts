@@ -1,5 +1,5 @@
 /** How long another process may take, in milliseconds. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 90_000;
 
 /**
  * Waits for what another process does, by looking again and again.

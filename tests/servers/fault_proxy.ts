@@ -33,8 +33,8 @@ export interface FaultParts {
   readonly forward: () => Promise<ProxiedAnswer>;
   /** Gives an answer to the client. */
   readonly answer: (answer: ProxiedAnswer) => void;
-  /** Gives so many bytes of an answer, which says that it has more, and ends the connection, by a reset or in order. */
-  readonly cut: (answer: ProxiedAnswer, length: number, how: "reset" | "end") => void;
+  /** Gives so many bytes of an answer, which says that it has more, and ends the connection, by a reset or in order, or lets its client wait. */
+  readonly cut: (answer: ProxiedAnswer, length: number, how: "reset" | "end" | "wait") => void;
   /** Ends the connection without an answer. */
   readonly reset: () => void;
 }
@@ -90,7 +90,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
           response.writeHead(given.status, headersOf(given, given.body.length));
           response.write(given.body.subarray(0, length), () => {
             if (how === "reset") socket?.resetAndDestroy();
-            else socket?.end();
+            else if (how === "end") socket?.end();
           });
         },
         reset: () => void socket?.resetAndDestroy(),
@@ -205,6 +205,8 @@ function give(response: ServerResponse, answer: ProxiedAnswer, length: number): 
 function headersOf({ status, headers, body }: ProxiedAnswer, length: number): IncomingHttpHeaders {
   const { connection: _, "transfer-encoding": __, "content-length": said, ...kept } = headers;
   if (status === 204 || status === 304) return kept;
+  // Where a fault has taken it away, the body comes in chunks.
+  if ("content-length" in headers && said === undefined) return kept;
   // The answer to a HEAD speaks of a body that it has not.
   const isHead = body.length === 0 && said !== undefined;
   return { ...kept, "content-length": isHead ? said : String(length) };

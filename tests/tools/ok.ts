@@ -1,12 +1,16 @@
 /*
- * What must hold before a commit: deno task ok [name of a check ...]
+ * What must hold before a commit: deno task ok [--no-tests] [name of a check ...]
+ *
+ * --no-tests is for who has just run them all.
  */
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { listFailed } from "../run/failed.ts";
 import { type CommandResult, runCommand } from "../run/spawn.ts";
+import type { Failure } from "../run/suite.ts";
 import { ROOT } from "./tree.ts";
 
 interface Check {
@@ -40,7 +44,9 @@ const checks: readonly Check[] = [
 ];
 
 process.chdir(ROOT);
-const wanted = process.argv.slice(2);
+const args = process.argv.slice(2);
+const hasTests = !args.includes("--no-tests");
+const wanted = args.filter((arg) => arg !== "--no-tests");
 const names = [...checks.map(({ name }) => name), "tests"];
 for (const name of wanted) {
   if (!names.includes(name)) {
@@ -49,13 +55,13 @@ for (const name of wanted) {
 }
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 
-const broken: string[] = [];
+const broken: Failure[] = [];
 const started = performance.now();
 const queue = checks.filter(({ name }) => isWanted(name));
 // Makes node_modules first, so that the checks do not all start on it at once.
 await runCommand([process.execPath, "install", "--quiet"]);
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, work));
-if (isWanted("tests")) {
+if (hasTests && isWanted("tests")) {
   // One runtime and short forms, for the sake of a quick loop: `deno task test` has them all.
   const tests = await runCommand(
     [process.execPath, "run", "-A", "tests/run.ts", "--embedded", "--runtime", "deno"],
@@ -65,7 +71,8 @@ if (isWanted("tests")) {
 }
 const total = ((performance.now() - started) / 1000).toFixed(1);
 if (broken.length > 0) {
-  console.log(`not ok: ${broken.join(", ")} (${total} s)`);
+  for (const line of listFailed(broken)) console.log(line);
+  console.log(`not ok: ${broken.map(({ title }) => title).join(", ")} (${total} s)`);
   process.exitCode = 1;
 } else {
   console.log(`ok (${total} s)`);
@@ -82,10 +89,10 @@ function report(name: string, { code, trouble, output, elapsed }: CommandResult)
   if (code === 0) {
     console.log(`ok      ${name.padEnd(14)} ${seconds}`);
   } else {
-    broken.push(name);
+    const told = output.replace(/^Check .*\n/gm, "").trim();
+    broken.push({ title: name, detail: `${trouble ?? ""} ${told}` });
     const ending = trouble === undefined ? "" : `\n    ${trouble}`;
     console.log(`not ok  ${name.padEnd(14)} ${seconds}${ending}`);
-    const told = output.replace(/^Check .*\n/gm, "").trim();
     if (told !== "") console.log(told.replace(/^/gm, "    "));
   }
 }

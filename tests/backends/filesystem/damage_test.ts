@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { existsSync } from "node:fs";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
+import { eventually } from "../../servers/eventually.ts";
 import { filesBelow, withScratch } from "./scratch.ts";
 
 const VALUE = new Float32Array([1.5, -2.25, 1e10]);
@@ -84,6 +85,8 @@ describe("FilesystemBackend with damaged files", () => {
       const [file] = largeFiles();
       const { length } = await readFile(file as string);
       for (let end = -1; end < length; end++) {
+        // The damaged one before it goes in the background.
+        await eventually("one file", () => largeFiles().length === 1);
         const [current] = largeFiles() as [string];
         if (end < 0) await rm(current);
         else await writeFile(current, (await readFile(current)).subarray(0, end));

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { systemClock } from "../../../src/clock.ts";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
 import { FaultyDisk } from "../../fakes/faulty_disk.ts";
@@ -140,6 +141,30 @@ describe("FilesystemBackend with large values", () => {
         assert.deepStrictEqual(await (await reading)?.value(), next);
       }
       assert.equal((await backend.getStats()).corruptions, 0);
+    }));
+
+  it("what two processes set at the same time leaves one file, and nothing has to make room", () =>
+    withScratch(async ({ open, largeFiles }) => {
+      const limit = { maxBytes: "8MB" };
+      // They wait for each other's locks, which takes time of the world.
+      const both = [
+        await open(limit, undefined, systemClock),
+        await open(limit, undefined, systemClock),
+      ] as const;
+      for (let round = 0; round < 100; round++) {
+        await Promise.all(
+          both.map((each, at) =>
+            each.set("key", entryOf("key", LARGE.slice(at), { clock: systemClock }))
+          ),
+        );
+        for (const each of both) await each.flush();
+        for (const each of both) await each.refresh();
+        await eventually("the file that lost is gone", () => largeFiles().length === 1);
+        const [one, other] = await Promise.all(both.map((each) => valueOf(each, "key")));
+        assert.ok(one !== undefined);
+        assert.deepStrictEqual(one, other);
+      }
+      for (const each of both) assert.equal((await each.getStats()).evictions, 0);
     }));
 
   it("removes old files that nothing refers to when it opens, and no others", () =>

@@ -11,7 +11,13 @@ import { valueOf } from "../../backend_suite/harness.ts";
 import { entryOf } from "../../fakes/entries.ts";
 import { answers } from "../../servers/fault_proxy.ts";
 import { type S3Server, s3Server } from "../../servers/s3_server.ts";
-import { type ObjectBackend, type ProxiedStore, ProxiedStores, WAYS } from "./proxied_stores.ts";
+import {
+  type ObjectBackend,
+  OTHER_CREDENTIALS,
+  type ProxiedStore,
+  ProxiedStores,
+  WAYS,
+} from "./proxied_stores.ts";
 
 let stores: ProxiedStores;
 before(async () => {
@@ -23,7 +29,7 @@ const context = { clock: systemClock, report: () => {} };
 const TEXT =
   "something else that is a bit longer than the header of a frame would be, and a bit more";
 
-for (const way of WAYS) {
+for (const way of [...WAYS, ...OTHER_CREDENTIALS]) {
   describe(`what is wrong with ${way}`, () => {
     const withStore = async (
       body: (
@@ -100,7 +106,7 @@ for (const way of WAYS) {
         const { proxy, refuses } = store;
         const denied = way === "GCS"
           ? refuses(403, "forbidden")
-          : way === "Azure"
+          : way.startsWith("Azure")
           ? refuses(403, "AuthorizationPermissionMismatch")
           : refuses(403, "AccessDenied");
         proxy.always(
@@ -137,7 +143,7 @@ for (const way of WAYS) {
           assert.equal(await backend.get(`foreign${at}`), undefined);
           assert.equal(await backend.exists(`foreign${at}`), false);
           assert.equal(await backend.getStream(`foreign${at}`), undefined);
-          assert.equal(reports.length, at + 1);
+          assert.equal(reports.length, 2 * (at + 1));
           await backend.set(`foreign${at}`, entryOf(`foreign${at}`, at));
           assert.equal(await valueOf(backend, `foreign${at}`), at);
         }

@@ -8,18 +8,25 @@ import {
 } from "@azure/storage-blob";
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { inspect } from "node:util";
 import { AzureBackend } from "../../../backends/azure.ts";
 import { GcsBackend } from "../../../backends/gcs.ts";
+import { S3Backend } from "../../../backends/s3.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { isCacheError } from "../../../src/errors.ts";
+import type { BackendContext } from "../../../src/types.ts";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { bytesFrom, bytesOfSize, framed, readFrame } from "../../backend_suite/stream_parts.ts";
 import { entryOf } from "../../fakes/entries.ts";
+import { FakeClock } from "../../fakes/fake_clock.ts";
 import { type AzureServer, azureServer } from "../../servers/azure_server.ts";
+import { eventually } from "../../servers/eventually.ts";
+import { GcsTokens } from "../../servers/gcs/gcs_tokens.ts";
 import { type GcsServer, startGcs } from "../../servers/gcs_server.ts";
 import { type S3Server, s3Server } from "../../servers/s3_server.ts";
 import { scratchFolder } from "../../servers/scratch.ts";
@@ -58,11 +65,44 @@ const denies = (detail: RegExp) => (error: unknown): boolean => {
   return true;
 };
 
+/** Sets some variables of the environment, and takes the others named away. @returns what sets all as they were. */
+function setVariables(
+  names: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): () => void {
+  const before = names.map((name) => [name, process.env[name]] as const);
+  for (const name of names) delete process.env[name];
+  Object.assign(process.env, environment);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
+}
+
 describe("credentials of GCS", () => {
   const open = (config: Record<string, unknown>): GcsBackend => {
     gcs.buckets.create("credentials");
     return new GcsBackend({ bucket: "credentials", endpoint: gcs.endpoint, ...config });
   };
+
+  it("may be a service account on a machine whose clock is wrong", async () => {
+    const { tokens } = gcs;
+    for (const hours of [-2, 2]) {
+      tokens.ahead = hours * 3_600_000;
+      tokens.asked = 0;
+      const backend = open({ serviceAccount: tokens.account });
+      await works(backend);
+      assert.equal(tokens.asked, 2, "once by each clock");
+      const { private_key } = (await GcsTokens.create("http://other")).account;
+      const stranger = open({ serviceAccount: { ...tokens.account, private_key } });
+      await assert.rejects(stranger.get("key"), denies(/token\.400/));
+      assert.equal(tokens.asked, 4);
+      await Promise.all([backend.close(), stranger.close()]);
+    }
+    tokens.ahead = 0;
+  });
 
   it("may be an HMAC key, for which the API is S3's", async () => {
     const { accessKeyId: accessId, secretAccessKey: secret } = s3.awsConfig.credentials;
@@ -134,18 +174,13 @@ describe("credentials of GCS", () => {
       environment: Record<string, string>,
       body: (backend: GcsBackend) => Promise<void>,
     ): Promise<void> => {
-      const before = NAMES.map((name) => [name, process.env[name]] as const);
-      for (const name of NAMES) delete process.env[name];
-      Object.assign(process.env, { CLOUDSDK_CONFIG: join(path, "none"), ...environment });
+      const restore = setVariables(NAMES, { CLOUDSDK_CONFIG: join(path, "none"), ...environment });
       const backend = open({});
       try {
         await body(backend);
       } finally {
         await backend.close();
-        for (const [name, value] of before) {
-          if (value === undefined) delete process.env[name];
-          else process.env[name] = value;
-        }
+        restore();
       }
     };
     const file = (name: string, content: unknown): string => {
@@ -272,5 +307,103 @@ describe("credentials of Azure", () => {
       () => new AzureBackend({ container, url: "http://127.0.0.1:1/account", credential }),
       /'url' must begin with "https:" for 'credential'/,
     );
+  });
+});
+
+describe("what gives credentials and does not answer", () => {
+  let asked = 0;
+  const hangsOnce = <T>(answer: () => Promise<T>) => (): Promise<T> =>
+    asked++ === 0 ? new Promise(() => {}) : answer();
+  const s3Backend = (transport: "sdk" | "fetch", context: BackendContext): S3Backend => {
+    const credentials = hangsOnce(() => Promise.resolve(s3.awsConfig.credentials));
+    const awsConfig = { ...s3.awsConfig, credentials };
+    return new S3Backend({ bucket: s3.bucket, prefix: "hangs", transport, awsConfig }, context);
+  };
+  const forms: Record<string, (context: BackendContext) => ObjectBackend> = {
+    "a function of GCS": (context) => {
+      gcs.buckets.create("credentials");
+      const token = hangsOnce(() => Promise.resolve(gcs.tokens.give()));
+      const own = { bucket: "credentials", endpoint: gcs.endpoint, prefix: "hangs" };
+      return new GcsBackend({ ...own, token }, context);
+    },
+    "a function of S3": (context) => s3Backend("sdk", context),
+    "a function of S3 over fetch": (context) => s3Backend("fetch", context),
+  };
+  /** Reads a key, and lets the time pass that the first call is waited for. */
+  const readFrom = async (backend: ObjectBackend, clock: FakeClock): Promise<unknown> => {
+    asked = 0;
+    const read = backend.get("none");
+    read.catch(() => {});
+    await eventually("a first call", () => asked === 1);
+    await eventually("a second call", () => {
+      clock.advance(100);
+      return asked === 2;
+    });
+    return await read;
+  };
+
+  for (const [name, open] of Object.entries(forms)) {
+    it(`is given up and asked again: ${name}`, async () => {
+      const clock = new FakeClock();
+      const backend = open({ clock, report: () => {} });
+      assert.equal(await readFrom(backend, clock), undefined);
+      await works(backend);
+      await backend.close();
+    });
+  }
+
+  it("is given up and asked again: the chain of the S3 client", async () => {
+    const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = s3.awsConfig.credentials;
+    const metadata = createServer((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+      const answer = JSON.stringify({ AccessKeyId, SecretAccessKey, Token: "", Expiration });
+      if (asked++ === 0) response.write(answer.slice(0, 10));
+      else response.end(answer);
+    });
+    await new Promise<void>((resolve) => metadata.listen(0, "127.0.0.1", resolve));
+    const { port } = metadata.address() as AddressInfo;
+    const { path, remove } = scratchFolder("s3-credentials");
+    const restore = setVariables([
+      "AWS_ACCESS_KEY_ID",
+      "AWS_SECRET_ACCESS_KEY",
+      "AWS_PROFILE",
+      "AWS_WEB_IDENTITY_TOKEN_FILE",
+      "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+      "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+      "AWS_CONFIG_FILE",
+      "AWS_SHARED_CREDENTIALS_FILE",
+    ], {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/credentials`,
+      AWS_CONFIG_FILE: join(path, "none"),
+      AWS_SHARED_CREDENTIALS_FILE: join(path, "none"),
+    });
+    try {
+      const clock = new FakeClock();
+      const { credentials: _, ...awsConfig } = s3.awsConfig;
+      const config = { bucket: s3.bucket, prefix: "chain", awsConfig };
+      const backend = new S3Backend(config, { clock, report: () => {} });
+      assert.equal(await readFrom(backend, clock), undefined);
+      await works(backend);
+      assert.equal(asked, 2, "what it gave is kept");
+      await backend.close();
+    } finally {
+      restore();
+      remove();
+      metadata.closeAllConnections();
+      await new Promise((resolve) => metadata.close(resolve));
+    }
+  });
+
+  it("is given up and asked again: a credential of Azure", async () => {
+    const clock = new FakeClock();
+    const unavailable = Object.assign(new Error("secret"), { name: "CredentialUnavailableError" });
+    const backend = new AzureBackend({
+      container: "container",
+      url: "https://127.0.0.1:1/account",
+      credential: { getToken: hangsOnce<never>(() => Promise.reject(unavailable)) },
+    }, { clock, report: () => {} });
+    await assert.rejects(readFrom(backend, clock), denies(/CredentialUnavailableError/));
+    await backend.close();
   });
 });

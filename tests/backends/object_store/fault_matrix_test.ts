@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, it } from "node:test";
+import { METADATA_NAME } from "../../../backends/_object_store/object_metadata.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { isCacheError } from "../../../src/errors.ts";
-import type { BackendReport } from "../../../src/types.ts";
+import type { BackendReport, Clock } from "../../../src/types.ts";
 import { valueOf } from "../../backend_suite/harness.ts";
 import { bytesFrom, bytesOfSize, framed, readFrame } from "../../backend_suite/stream_parts.ts";
 import { entryOf } from "../../fakes/entries.ts";
@@ -25,6 +26,8 @@ before(async () => {
   stores = await ProxiedStores.start();
 });
 after(() => stores.stop());
+
+const HOUR_MS = 3_600_000;
 
 /** Troubles after which another attempt may do better. */
 const TRANSIENT: Record<string, (store: ProxiedStore) => Fault> = {
@@ -55,6 +58,20 @@ const DAMAGE: Record<string, readonly [fault: Fault, times: number]> = {
   "has another bit": [flips, 9],
 };
 
+/** A clock on which what asks for a wait of seven seconds has it at once. */
+class RecordedWaits {
+  /** Those that were asked for, in milliseconds. */
+  readonly taken: number[] = [];
+  readonly clock: Clock = {
+    now: () => systemClock.now(),
+    recent: () => systemClock.recent(),
+    schedule: (callback, delay, keepsAlive) => {
+      if (delay === 7000) this.taken.push(delay);
+      return systemClock.schedule(callback, delay === 7000 ? 0 : delay, keepsAlive);
+    },
+  };
+}
+
 for (const way of WAYS) {
   describe(`the way to ${way}`, () => {
     const withStore = async (
@@ -66,12 +83,13 @@ for (const way of WAYS) {
         },
       ) => Promise<void>,
       config: Record<string, unknown> = {},
+      clock: Clock = systemClock,
     ): Promise<void> => {
       const store = stores.of(way);
       store.proxy.clear();
       const reports: BackendReport[] = [];
       const context = {
-        clock: systemClock,
+        clock,
         report: (report: BackendReport) => void reports.push(report),
       };
       const backend = store.open(context, config);
@@ -177,6 +195,55 @@ for (const way of WAYS) {
         assert.equal(proxy.requests.length, 1);
       }));
 
+    it("waits as long as the store asks for, at any request", () => {
+      const waits = new RecordedWaits();
+      return withStore(
+        async ({ store, backend }) => {
+          const { proxy, refuses, partBytes } = store;
+          const { entry, frame } = framed("stream", bytesOfSize(partBytes + 1000), {});
+          const breaksOff = async function* (): AsyncGenerator<Uint8Array> {
+            yield frame.slice();
+            throw new Error("it breaks off");
+          };
+          const operations: Record<string, () => Promise<unknown>> = {
+            set: () => backend.set("key", entryOf("key", 1)),
+            get: () => backend.get("key"),
+            exists: () => backend.exists("key"),
+            setStream: () =>
+              backend.setStream("stream", { ...entry, frame: bytesFrom([frame.slice()]) }),
+            "setStream that fails": () =>
+              assert.rejects(
+                backend.setStream("stream", { ...entry, frame: ReadableStream.from(breaksOff()) }),
+              ),
+            getStream: async () => await readFrame(await backend.getStream("stream")),
+            purgeExpired: () => backend.purgeExpired(),
+            delete: () => backend.delete("stream"),
+            clear: () => backend.clear("k*"),
+          };
+          for (const [name, operate] of Object.entries(operations)) {
+            const prepare = async (): Promise<void> => {
+              await backend.set("key", entryOf("key", 1));
+              if (name === "delete" || name === "getStream") await operations.setStream!();
+              proxy.clear();
+              waits.taken.length = 0;
+            };
+            await prepare();
+            await operate();
+            const asked = proxy.requests.map(({ method, path }) => `${method} ${path}`);
+            for (const [at, request] of asked.entries()) {
+              await prepare();
+              const fault = refuses(503, "SlowDown", { "retry-after": "7" });
+              proxy.inject(...Array.from({ length: at }, () => undefined), fault);
+              await operate();
+              assert.deepEqual(waits.taken, [7000], `${name}: ${request}`);
+            }
+          }
+        },
+        {},
+        waits.clock,
+      );
+    });
+
     for (const [status, code] of REFUSALS) {
       it(`is not tried again after ${status}`, () =>
         withStore(async ({ store, backend }) => {
@@ -236,12 +303,164 @@ for (const way of WAYS) {
         const { entry, frame } = framed("body", bytesOfSize(100_000), {});
         await backend.setStream("body", { ...entry, frame: bytesFrom([frame.slice()]) });
         for (const fault of [breaksInBody, endsInBody]) {
-          store.proxy.inject(undefined, fault);
+          store.proxy.inject(fault);
           const read = await backend.getStream("body");
           await assert.rejects(readFrame(read));
         }
         store.proxy.clear();
         assert.deepStrictEqual(await readFrame(await backend.getStream("body")), frame);
+      }));
+
+    it("streams in one request, whatever the answer says of its length, and ranges beyond the end", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy } = store;
+        const { entry, frame } = framed("length", bytesOfSize(100_000), {});
+        await backend.setStream("length", { ...entry, frame: bytesFrom([frame.slice()]) });
+        await backend.get("length");
+        proxy.clear();
+        assert.deepStrictEqual(await readFrame(await backend.getStream("length")), frame);
+        assert.deepStrictEqual(proxy.requests.map(({ method }) => method), ["GET"]);
+        const part = { range: { offset: frame.length - 10, length: Number.MAX_SAFE_INTEGER } };
+        const last = await backend.getStream("length", part);
+        assert.equal(last?.frameLength, frame.length);
+        assert.deepStrictEqual(await readFrame(last), frame.subarray(-10));
+        for (const range of [{ offset: frame.length, length: 5 }, { offset: 7, length: 0 }]) {
+          const read = await backend.getStream("length", { range });
+          assert.equal(read?.frameLength, frame.length);
+          assert.deepStrictEqual(await readFrame(read), new Uint8Array(0));
+          assert.equal(await backend.getStream("nothing", { range }), undefined);
+        }
+        const anotherState = { etag: '"another"', "x-goog-generation": "1" };
+        for (const others of [{}, anotherState]) {
+          proxy.inject(replaces({ "content-length": undefined, ...others }));
+          const read = await backend.getStream("length");
+          assert.equal(read?.frameLength, frame.length);
+          assert.deepStrictEqual(await readFrame(read), frame);
+        }
+        // A refusal for another reason than where the range lies stays one.
+        proxy.always(
+          store.refuses(400, "InvalidRequest"),
+          ({ headers }) => (headers["range"] ?? headers["x-ms-range"]) !== undefined,
+        );
+        await assert.rejects(
+          backend.getStream("length", { range: { offset: 7, length: 5 } }),
+          (error) => isCacheError(error, "backend"),
+        );
+      }));
+
+    it("sends parts whole, though their memory is used again, whatever happens to one of them", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy, partBytes } = store;
+        const { entry, frame } = framed("parts", bytesOfSize(4 * partBytes + 1000), {});
+        for (const fault of [undefined, losesAnswer, breaks]) {
+          proxy.clear();
+          // The first request begins the upload.
+          proxy.inject(undefined, undefined, fault);
+          const pieces = Array.from(
+            { length: 8 },
+            (_, at) => frame.slice(at * frame.length / 8, (at + 1) * frame.length / 8),
+          );
+          const storing = backend.setStream("parts", { ...entry, frame: bytesFrom(pieces) });
+          assert.equal(await storing, "stored");
+          const held = await readFrame(await backend.getStream("parts"));
+          assert.ok(held !== undefined && Buffer.from(held).equals(frame), String(fault));
+          await backend.delete("parts");
+        }
+      }));
+
+    it("writes over what it has read or written in one request, and looks where another has written since", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy } = store;
+        const other = store.open({ clock: systemClock, report: () => {} });
+        const methods = async (run: () => Promise<unknown>): Promise<string[]> => {
+          proxy.clear();
+          await run();
+          return proxy.requests.map(({ method }) => method);
+        };
+        const put = async (by: ObjectBackend, version: number): Promise<unknown> =>
+          (await by.setNewest!([entryOf("known", version, { version })]))[0];
+        // Finds out what the store can do.
+        await Promise.all([put(backend, 1), put(other, 1)]);
+        await put(backend, 2);
+        assert.equal((await methods(() => put(backend, 3))).length, 1);
+        await other.get("known");
+        assert.equal((await methods(() => put(other, 4))).length, 1);
+        // The store refuses what was meant for the state before, and a look tells of the other.
+        assert.equal((await methods(() => put(backend, 5))).length, 3);
+        assert.equal(await put(other, 4), "outdated");
+        assert.equal(await valueOf(other, "known"), 5);
+        // A newer one that is remembered is looked at as well: it may have been removed since.
+        assert.equal((await methods(() => put(backend, 4))).length, 1);
+        await other.delete("known");
+        assert.equal(await put(backend, 4), "stored");
+        await backend.get("nothing");
+        assert.equal(await put(other, 6), "stored");
+        assert.equal(await backend.deleteUpTo!(["known"], 7), 1);
+        assert.equal(await other.exists("known"), false);
+        assert.equal(await put(other, 6), "outdated");
+        await other.close();
+      }));
+
+    it("writes what it has found expired, and removed, as what was never there", () =>
+      withStore(async ({ store, backend }) => {
+        const { proxy } = store;
+        const expired = entryOf("over", 1, { version: 1 }).withTimes(1, 2);
+        await backend.set("over", entryOf("over", 0, { version: 1 }));
+        await backend.setNewest!([entryOf("over", 1, { version: 2 })]);
+        await store.put("over", await expired.encode(), "1;1;2;1");
+        proxy.clear();
+        assert.equal(await backend.get("over"), undefined);
+        assert.deepStrictEqual(await backend.setNewest!([entryOf("over", 3, { version: 3 })]), [
+          "stored",
+        ]);
+        const methods = proxy.requests.map(({ method }) => method);
+        assert.equal(methods[0], "GET");
+        assert.equal(methods.filter((method) => method === "PUT" || method === "POST").length, 1);
+        assert.equal(await valueOf(backend, "over"), 3);
+      }));
+
+    it("takes a write for done whose answer was lost, though the state that it was meant for is gone", () =>
+      withStore(async ({ store, backend }) => {
+        await backend.setNewest!([entryOf("lost", 1, { version: 1 })]);
+        await backend.setNewest!([entryOf("lost", 2, { version: 2 })]);
+        store.proxy.inject(losesAnswer);
+        const outcome = await backend.setNewest!([entryOf("lost", 3, { version: 3 })]);
+        assert.deepStrictEqual(outcome, ["stored"]);
+        assert.equal(await valueOf(backend, "lost"), 3);
+        store.proxy.inject(losesAnswer);
+        assert.equal(await backend.deleteUpTo!(["lost"], 4), 1, "it has removed a live one");
+        assert.equal(await backend.exists("lost"), false);
+      }));
+
+    it("is looked at again when a stream's object is replaced meanwhile, eight times in all", () =>
+      withStore(async ({ store: { proxy }, backend, reports }) => {
+        const { entry, frame } = framed("replaced", bytesOfSize(100_000), {});
+        await backend.setStream("replaced", { ...entry, frame: bytesFrom([frame.slice()]) });
+        // What stands beside it has to be read from its start, and that is of another one by then.
+        const headers = {
+          etag: '"0123456789abcdef0123456789abcdef"',
+          "x-goog-generation": "1",
+          ...Object.fromEntries(
+            ["amz", "goog", "ms"].map((vendor) => [`x-${vendor}-meta-${METADATA_NAME}`, "none"]),
+          ),
+        };
+        const looks = Array.from({ length: 8 }, () => [replaces(headers), undefined]);
+        for (const range of [undefined, { offset: 100, length: 500 }]) {
+          proxy.clear();
+          proxy.inject(...looks.slice(1).flat());
+          const read = await readFrame(await backend.getStream("replaced", { range }));
+          const wanted = range === undefined ? frame : frame.subarray(100, 600);
+          assert.deepStrictEqual(read, wanted);
+          assert.equal(proxy.requests.length, 15);
+          proxy.clear();
+          proxy.inject(...looks.flat());
+          await assert.rejects(
+            backend.getStream("replaced", { range }),
+            (error) => isCacheError(error, "unavailable") && /changing/.test(error.message),
+          );
+          assert.equal(proxy.requests.length, 16);
+        }
+        assert.deepEqual(reports, [], "nothing is damaged");
       }));
 
     it("is not led astray by tags that are wrong", () =>
@@ -274,8 +493,6 @@ for (const way of WAYS) {
 
 for (const way of ["S3 by the SDK", "S3 by fetch"] as const) {
   describe(`a clock that is not that of ${way}`, () => {
-    const HOUR_MS = 3_600_000;
-
     it("is set by what the store says, and only once", async () => {
       const { proxy, open, refuses } = stores.of(way);
       proxy.clear();
@@ -312,6 +529,29 @@ for (const way of ["S3 by the SDK", "S3 by fetch"] as const) {
     });
   });
 }
+
+describe("a clock that is not that of Azure", () => {
+  it("is named, and only when it is why a request is refused", async () => {
+    const { proxy, open, refuses } = stores.of("Azure");
+    for (const [ahead, reason] of [[-1, /clock/], [0, /credentials/], [1, /clock/]] as const) {
+      proxy.clear();
+      proxy.always((parts) => {
+        const date = new Date(Date.now() + ahead * HOUR_MS).toUTCString();
+        return refuses(403, "AuthenticationFailed", { date })(parts);
+      });
+      const backend = open({ clock: systemClock, report: () => {} });
+      for (const operate of [() => backend.get("key"), () => backend.exists("key")]) {
+        await assert.rejects(
+          operate,
+          (error) => isCacheError(error, "unavailable") && reason.test(error.message),
+        );
+      }
+      assert.ok(proxy.requests.length <= 4);
+      proxy.clear();
+      await backend.close();
+    }
+  });
+});
 
 function isSame(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) === 0;

@@ -1,4 +1,14 @@
-import { ContainerClient } from "@azure/storage-blob";
+import {
+  AccountSASPermissions,
+  AccountSASResourceTypes,
+  AccountSASServices,
+  type BlockBlobClient,
+  ContainerClient,
+  generateAccountSASQueryParameters,
+  StorageSharedKeyCredential,
+} from "@azure/storage-blob";
+import assert from "node:assert/strict";
+import { METADATA_NAME } from "../../../backends/_object_store/object_metadata.ts";
 import { AzureBackend } from "../../../backends/azure.ts";
 import { GcsBackend } from "../../../backends/gcs.ts";
 import { S3Backend } from "../../../backends/s3.ts";
@@ -32,14 +42,20 @@ export interface ProxiedStore {
   readonly nowhere: Record<string, unknown>;
   /** What must never be seen. */
   readonly secrets: readonly string[];
-  /** Puts bytes under a key, without metadata. */
-  readonly put: (key: string, bytes: Uint8Array) => Promise<void>;
+  /** Puts bytes under a key, with or without the line that says what they are. */
+  readonly put: (key: string, bytes: Uint8Array, line?: string) => Promise<void>;
   /** Uploads that are open, or blocks that nobody sees. */
   readonly leftovers: (key: string) => Promise<number>;
 }
 
 /** The names of all ways. */
 export const WAYS = ["S3 by the SDK", "S3 by fetch", "GCS", "Azure"] as const;
+
+/** The same stores, with credentials of another kind. */
+export const OTHER_CREDENTIALS = ["GCS by an HMAC key", "Azure by a SAS"] as const;
+
+/** A way, or one with other credentials. */
+export type Way = typeof WAYS[number] | typeof OTHER_CREDENTIALS[number];
 
 /** The servers and proxies of a test file. */
 export class ProxiedStores {
@@ -58,7 +74,7 @@ export class ProxiedStores {
   }
 
   /** One of them. */
-  of(way: typeof WAYS[number]): ProxiedStore {
+  of(way: Way): ProxiedStore {
     const store = this.#stores.get(way);
     if (store === undefined) throw new Error(`Cannot find ${way}`);
     return store;
@@ -86,29 +102,53 @@ export class ProxiedStores {
       const response = await server.request("GET", `/${bucket}?uploads`);
       return [...(await response.text()).matchAll(/<Upload>/g)].length;
     };
-    for (const transport of ["sdk", "fetch"] as const) {
+    const secret = "a-secret-that-nobody-may-see";
+    const { accessKeyId, secretAccessKey } = server.awsConfig.credentials;
+    const partBytes = 5 * 1024 * 1024;
+    const add = async (
+      way: Way,
+      prefix: string,
+      of: (proxy: FaultProxy) => Pick<ProxiedStore, "open" | "strangers">,
+    ): Promise<void> => {
       const proxy = await this.#proxy(endpoint);
-      const awsConfig = { ...server.awsConfig, endpoint: proxy.url };
-      const partBytes = 5 * 1024 * 1024;
-      const secretAccessKey = "a-secret-that-nobody-may-see";
-      const wrong = { accessKeyId: "testkey", secretAccessKey };
-      this.#stores.set(transport === "sdk" ? "S3 by the SDK" : "S3 by fetch", {
+      this.#stores.set(way, {
         proxy,
         refuses,
         leftovers,
         partBytes,
-        strangers: { awsConfig: { ...awsConfig, credentials: wrong } },
         nowhere: { bucket: "no-such-bucket" },
-        secrets: [secretAccessKey, server.awsConfig.credentials.secretAccessKey],
-        put: async (key, body) => {
-          await server.request("PUT", `/${bucket}/${transport}/~k/${key}`, { body });
+        secrets: [secret, secretAccessKey],
+        put: async (key, body, line) => {
+          const headers: Record<string, string> = line === undefined
+            ? {}
+            : { [`x-amz-meta-${METADATA_NAME}`]: line };
+          const path = `/${bucket}/${prefix}/~k/${key}`;
+          const { status } = await server.request("PUT", path, { headers, body });
+          assert.equal(status, 200);
         },
-        open: (context, config) => {
-          const own = { bucket, awsConfig, transport, prefix: transport };
-          return new S3Backend({ ...own, ...config }, context, () => 0);
-        },
+        ...of(proxy),
+      });
+    };
+    for (const transport of ["sdk", "fetch"] as const) {
+      await add(transport === "sdk" ? "S3 by the SDK" : "S3 by fetch", transport, (proxy) => {
+        const awsConfig = { ...server.awsConfig, endpoint: proxy.url };
+        const own = { bucket, awsConfig, transport, prefix: transport };
+        const credentials = { accessKeyId, secretAccessKey: secret };
+        return {
+          strangers: { awsConfig: { ...awsConfig, credentials } },
+          open: (context, config) => new S3Backend({ ...own, ...config }, context, () => 0),
+        };
       });
     }
+    // The XML API of GCS is S3's.
+    await add("GCS by an HMAC key", "hmac", (proxy) => {
+      const hmac = { accessId: accessKeyId, secret: secretAccessKey };
+      const own = { bucket, endpoint: proxy.url, prefix: "hmac", hmac, partBytes };
+      return {
+        strangers: { hmac: { accessId: accessKeyId, secret } },
+        open: (context, config) => new GcsBackend({ ...own, ...config }, context, () => 0),
+      };
+    });
   }
 
   async #addGcs(server: GcsServer): Promise<void> {
@@ -130,8 +170,8 @@ export class ProxiedStores {
       },
       nowhere: { bucket: "no-such-bucket" },
       secrets: ["a-token-that-nobody-may-see", "ya29.", serviceAccount.private_key.slice(60, 120)],
-      put: (key, bytes) => {
-        server.buckets.put(bucket, `strata/~k/${key}`, bytes, {});
+      put: (key, bytes, line) => {
+        server.buckets.put(bucket, `strata/~k/${key}`, bytes, metadataOf(line));
         return Promise.resolve();
       },
       leftovers: () => Promise.resolve(server.buckets.sessions.size),
@@ -148,38 +188,57 @@ export class ProxiedStores {
     await client.create();
     // The account is in the path.
     const target = new URL(server.url);
-    const proxy = await this.#proxy(target.origin);
     const { name: accountName, key: accountKey } = server.account;
-    const partBytes = 65_536;
     const wrongKey = btoa("a-key-that-nobody-may-see-and-that-is-none");
-    this.#stores.set("Azure", {
-      proxy,
-      partBytes,
-      refuses: (status, code, headers) =>
-        answers(status, `<Error><Code>${code}</Code></Error>`, {
-          "content-type": "application/xml",
-          "x-ms-error-code": code,
-          ...headers,
-        }),
-      strangers: { accountKey: wrongKey },
-      nowhere: { container: "no-such-container" },
-      secrets: [wrongKey, accountKey],
-      put: async (key, bytes) => {
-        await client.getBlockBlobClient(`strata/~k/${key}`).upload(
-          bytes as Uint8Array<ArrayBuffer>,
-          bytes.length,
-        );
-      },
-      leftovers: async (key) => {
-        const list = await client.getBlockBlobClient(`strata/~k/${key}`).getBlockList("all")
-          .catch(() => undefined);
-        return list?.uncommittedBlocks?.length ?? 0;
-      },
-      open: (context, config) => {
-        const url = proxy.url + target.pathname.replace(/\/$/, "");
-        const own = { url, accountName, accountKey, container, partBytes };
-        return new AzureBackend({ ...own, ...config }, context, () => 0);
-      },
-    });
+    const signature = generateAccountSASQueryParameters({
+      expiresOn: new Date(Date.now() + 3_600_000),
+      permissions: AccountSASPermissions.parse("rwdlac"),
+      resourceTypes: AccountSASResourceTypes.parse("co").toString(),
+      services: AccountSASServices.parse("b").toString(),
+    }, new StorageSharedKeyCredential(accountName, accountKey));
+    const sasToken = signature.toString();
+    const wrongSignature = "sig=a-signature-that-nobody-may-see";
+    const ways = [
+      ["Azure", "strata", { accountName, accountKey }, { accountKey: wrongKey }],
+      ["Azure by a SAS", "sas", { sasToken }, {
+        sasToken: sasToken.replace(/sig=[^&]*/, wrongSignature),
+      }],
+    ] as const;
+    for (const [way, prefix, credentials, strangers] of ways) {
+      const proxy = await this.#proxy(target.origin);
+      const partBytes = 65_536;
+      const blobOf = (key: string): BlockBlobClient =>
+        client.getBlockBlobClient(`${prefix}/~k/${key}`);
+      this.#stores.set(way, {
+        proxy,
+        partBytes,
+        strangers,
+        refuses: (status, code, headers) =>
+          answers(status, `<Error><Code>${code}</Code></Error>`, {
+            "content-type": "application/xml",
+            "x-ms-error-code": code,
+            ...headers,
+          }),
+        nowhere: { container: "no-such-container" },
+        secrets: [wrongKey, accountKey, wrongSignature, signature.signature],
+        put: async (key, bytes, line) => {
+          const metadata = metadataOf(line);
+          await blobOf(key).upload(bytes as Uint8Array<ArrayBuffer>, bytes.length, { metadata });
+        },
+        leftovers: async (key) => {
+          const list = await blobOf(key).getBlockList("all").catch(() => undefined);
+          return list?.uncommittedBlocks?.length ?? 0;
+        },
+        open: (context, config) => {
+          const url = proxy.url + target.pathname.replace(/\/$/, "");
+          const own = { url, container, prefix, partBytes, ...credentials };
+          return new AzureBackend({ ...own, ...config }, context, () => 0);
+        },
+      });
+    }
   }
+}
+
+function metadataOf(line: string | undefined): Record<string, string> {
+  return line === undefined ? {} : { [METADATA_NAME]: line };
 }

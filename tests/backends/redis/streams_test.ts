@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { createRedisBackend } from "../../../backends/redis.ts";
 import { createShardedBackend } from "../../../backends/sharded.ts";
 import { createUpstashBackend } from "../../../backends/upstash.ts";
@@ -17,6 +18,7 @@ import {
   streaming,
 } from "../../backend_suite/stream_parts.ts";
 import { entryOf } from "../../fakes/entries.ts";
+import { eventually } from "../../servers/eventually.ts";
 import { type RedisServer, startRedis, startRedisCluster } from "../../servers/redis_server.ts";
 import { startUpstashBridge, type UpstashBridge } from "../../servers/upstash_bridge.ts";
 
@@ -80,6 +82,13 @@ const FORMS: Record<string, Form> = {
 };
 
 let opened = 0;
+
+/** Reads a stream to its end. */
+async function lengthOf(stream: ReadableStream<Uint8Array>): Promise<number> {
+  let length = 0;
+  for await (const piece of stream) length += piece.length;
+  return length;
+}
 
 for (const [form, { open, servers }] of Object.entries(FORMS)) {
   describe(`streams through ${form}`, () => {
@@ -246,6 +255,39 @@ for (const [form, { open, servers }] of Object.entries(FORMS)) {
           assert.equal(await store.get("key"), undefined, "nothing older is left");
         }
       }, { maxValueBytes: 1_000_000 }));
+
+    it("tells a reader that its value was replaced or removed meanwhile, and leaves the new one", () =>
+      withBackend(async ({ store, chunks }) => {
+        const [cache, other] = [
+          await CacheManager.open({ backends: [store], defaultTtl: "1h" }),
+          await CacheManager.open({ backends: [store], defaultTtl: "1h" }),
+        ];
+        // A key each: what another process deletes is stamped ahead of its time.
+        const readOn = async (key: string, change: () => Promise<unknown>): Promise<void> => {
+          assert.equal(await cache.setStream(key, bytesFrom([bytesOfSize(2_000_000)])), true);
+          const stream = (await cache.getStream(key))!;
+          const reader = stream.getReader();
+          await reader.read();
+          await change();
+          reader.releaseLock();
+          await assert.rejects(lengthOf(stream), (error) => isCacheError(error, "replaced"));
+          await setImmediate();
+        };
+        await readOn("a", () => other.setStream("a", bytesFrom([bytesOfSize(900_000)])));
+        assert.equal(await lengthOf((await cache.getStream("a"))!), 900_000);
+        await readOn("b", () => other.set("b", "small"));
+        assert.equal(await cache.get("b"), "small");
+        await readOn("c", () => other.delete("c"));
+        assert.equal((await cache.getStats()).tiers[0]?.isDown, false);
+        await other.delete("a");
+        // What is gone while its entry is there is damage.
+        assert.equal(await cache.setStream("d", bytesFrom([bytesOfSize(2_000_000)])), true);
+        const damaged = (await cache.getStream("d"))!;
+        const [lost] = await chunks();
+        await (await holderOf(lost!, servers())).command("DEL", lost!);
+        await assert.rejects(lengthOf(damaged), (error) => isCacheError(error, "corrupt"));
+        await eventually("it is removed", async () => !await store.exists("d"));
+      }));
 
     it("misses what the server has lost, and tells", () =>
       withBackend(async ({ store, chunks, reports }) => {

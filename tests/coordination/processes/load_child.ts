@@ -5,7 +5,10 @@
  *
  * For each line on standard input, a key, asks for it. Says `loading KEY` when
  * its loader is called, and `KEY VALUE` when there is a value. The value of a
- * loader is the next line that begins with `=`.
+ * loader is the next line that begins with `=`. A line that begins with `+` is
+ * a batch of keys parted by commas, whose loader gives the keys themselves; says
+ * `batch VALUES` when they are there. Says `lockError` and `lockLost KEY` where
+ * that happens.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -16,12 +19,23 @@ const cache = await CacheManager.open({
   backends: [{ type: "memory", maxSizeMb: 8 }, { type: "redis", redisUrl, prefix: "loads" }],
   coordination: { lockLease: `${lease}ms` },
 });
+cache.on("lockError", () => console.log("lockError"));
+cache.on("lockLost", ({ key }) => console.log(`lockLost ${key}`));
 await cache.get("a connection");
 console.log("ready");
 const held: ((value: string) => void)[] = [];
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.startsWith("=")) {
     held.shift()?.(line.slice(1));
+    continue;
+  }
+  if (line.startsWith("+")) {
+    const batch = cache.getOrSetMany(line.slice(1).split(","), async (missing) => {
+      for (const key of missing) console.log(`loading ${key}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return missing;
+    });
+    batch.then((values) => console.log(`batch ${values}`));
     continue;
   }
   const load = (): Promise<string> => {

@@ -34,6 +34,8 @@ export class SimHistory {
   readonly #cleared: Cleared[] = [];
   /** The calls that set values, in the world's time. */
   readonly #calls = new Map<unknown, { readonly begun: number; ended: number }>();
+  /** The clears that were called, in the world's time. */
+  readonly #clearCalls: { readonly pattern: string | undefined; readonly at: number }[] = [];
   readonly #clears: { readonly pattern: string | undefined; readonly version: number }[] = [];
 
   constructor(now: () => number) {
@@ -59,6 +61,11 @@ export class SimHistory {
     const call = { begun: this.#now(), ended: Infinity };
     this.#calls.set(value, call);
     return () => call.ended = this.#now();
+  }
+
+  /** A call is about to clear. */
+  clearing(pattern: string | undefined): void {
+    this.#clearCalls.push({ pattern, at: this.#now() });
   }
 
   /** A machine has begun to delete a key up to a version at the server. */
@@ -132,9 +139,12 @@ export class SimHistory {
   }
 
   #mustBeGone(key: string, set: Meant): boolean {
-    const { version, tags } = set;
+    const { version, tags, value } = set;
     if (tags.some((tag) => (this.#drops.get(tag) ?? 0) >= version)) return true;
+    // Of two calls at the same time either may be the later.
+    const { ended } = this.#calls.get(value)!;
     return !this.#isClearedWhileSet(key, set) &&
+      this.#clearCalls.some(({ pattern, at }) => concerns(pattern, key) && at > ended) &&
       this.#clears.some((clear) =>
         concerns(clear.pattern, key) && clear.version >= version + CERTAIN
       );

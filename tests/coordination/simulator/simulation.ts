@@ -63,7 +63,7 @@ export async function simulate({ seed, nodes, recoveryPeriod }: SimulationOption
         ends.push(history.setting(++value));
         return value;
       };
-      operate(pick(random, machines), random, nextValue)
+      operate(pick(random, machines), random, history, nextValue)
         .catch((error) => failures.push(error))
         .finally(() => ends.forEach((end) => end()));
     }, random() * TROUBLED_MS);
@@ -113,6 +113,7 @@ async function check({ time, history }: SimWorld, machines: readonly SimNode[]):
 async function operate(
   { cache }: SimNode,
   random: () => number,
+  history: SimHistory,
   nextValue: () => number,
 ): Promise<void> {
   const key = pick(random, KEYS);
@@ -126,8 +127,11 @@ async function operate(
     await cache.setMany([{ key: "a1", value: nextValue() }, { key: "c", value: nextValue() }]);
   } else if (choice < 0.5) await cache.delete(key);
   else if (choice < 0.53) await cache.deleteMany(["a2", "c"]);
-  else if (choice < 0.56) await cache.clear(random() < 0.3 ? undefined : "a*");
-  else if (choice < 0.6) await cache.deleteByTag(pick(random, TAGS));
+  else if (choice < 0.56) {
+    const pattern = random() < 0.3 ? undefined : "a*";
+    history.clearing(pattern);
+    await cache.clear(pattern);
+  } else if (choice < 0.6) await cache.deleteByTag(pick(random, TAGS));
   else if (choice < 0.75) await cache.getOrSet(key, nextValue, options);
   else if (choice < 0.8) await cache.getMany(KEYS);
   else await cache.get(key);

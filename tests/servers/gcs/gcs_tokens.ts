@@ -14,6 +14,8 @@ export class GcsTokens {
   readonly valid = new Set<string>();
   /** Times that a token was asked for. */
   asked = 0;
+  /** By how much its clock is ahead, in milliseconds. */
+  ahead = 0;
   readonly #publicKey: CryptoKey;
   #given = 0;
 
@@ -55,6 +57,11 @@ export class GcsTokens {
 
   /** Answers whoever asks for a token. */
   async exchange(form: string): Promise<GcsReply> {
+    const reply = await this.#exchange(form);
+    return { ...reply, headers: { date: new Date(this.#now).toUTCString() } };
+  }
+
+  async #exchange(form: string): Promise<GcsReply> {
     this.asked++;
     const fields = new URLSearchParams(form);
     const isUser = fields.get("grant_type") === "refresh_token" &&
@@ -83,6 +90,10 @@ export class GcsTokens {
     return { status: 401, text: JSON.stringify({ error: { code: 401, message, errors } }) };
   }
 
+  get #now(): number {
+    return Date.now() + this.ahead;
+  }
+
   #token(): GcsReply {
     const body = { access_token: this.give(), expires_in: 3599, token_type: "Bearer" };
     return { status: 200, text: JSON.stringify(body) };
@@ -95,7 +106,7 @@ export class GcsTokens {
     const isRight = await crypto.subtle.verify("RSASSA-PKCS1-v1_5", this.#publicKey, bytes, signed);
     if (!isRight) return false;
     const { iss, aud, scope, iat, exp } = JSON.parse(Buffer.from(claims, "base64url").toString());
-    const now = Date.now() / 1000;
+    const now = this.#now / 1000;
     return iss === this.account.client_email && aud === this.account.token_uri &&
       /devstorage/.test(scope) && iat <= now + 1 && exp > now && exp - iat <= 3600;
   }
