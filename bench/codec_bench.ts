@@ -88,6 +88,7 @@ function compare({ name, codec, bare }: Contender, what: string, values: Uint8Ar
     subject: name,
     metric: "raw by encoded",
     unit: "x",
+    better: "more",
     value: raw / total(encoded),
   });
   const allocated = allocatedBy(() =>

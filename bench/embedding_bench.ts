@@ -48,13 +48,15 @@ for (const text of texts) await embeddings.setEmbedding(text, MODEL, vector);
 
 interface Way {
   readonly name: string;
+  /** The way that shows the least it can cost. */
+  readonly floor: string | undefined;
   readonly inputs: () => string[];
   readonly find: (input: string) => Promise<Float32Array | undefined>;
   readonly nanoseconds: number[];
 }
 
-function way(name: string, inputs: Way["inputs"], find: Way["find"]): Way {
-  return { name, inputs, find, nanoseconds: [] };
+function way(name: string, inputs: Way["inputs"], find: Way["find"], floor?: string): Way {
+  return { name, floor, inputs, find, nanoseconds: [] };
 }
 
 const known = (): string[] => texts;
@@ -63,9 +65,24 @@ const ways = [
   way("Map.get, key at hand", () => keys, getFromMap),
   way("Map.get, key joined, known text", known, (text) => getFromMap(join(text))),
   way("Map.get, key joined, new text", newTexts, (text) => getFromMap(join(text))),
-  way("CacheManager.get, key at hand", () => keys, (key) => cache.get<Float32Array>(key)),
-  way("getEmbedding, known text", known, (text) => embeddings.getEmbedding(text, MODEL)),
-  way("getEmbedding, new text", newTexts, (text) => embeddings.getEmbedding(text, MODEL)),
+  way(
+    "CacheManager.get, key at hand",
+    () => keys,
+    (key) => cache.get<Float32Array>(key),
+    "Map.get, key at hand",
+  ),
+  way(
+    "getEmbedding, known text",
+    known,
+    (text) => embeddings.getEmbedding(text, MODEL),
+    "Map.get, key joined, known text",
+  ),
+  way(
+    "getEmbedding, new text",
+    newTexts,
+    (text) => embeddings.getEmbedding(text, MODEL),
+    "Map.get, key joined, new text",
+  ),
 ];
 
 for (let round = -ROUNDS; round < ROUNDS; round++) {
@@ -81,7 +98,7 @@ for (let round = -ROUNDS; round < ROUNDS; round++) {
   }
 }
 
-for (const { name: subject, nanoseconds } of ways) {
+for (const { name: subject, floor, nanoseconds } of ways) {
   record({
     group: "lookup, embedding of a 1 KB text in memory",
     subject,
@@ -89,6 +106,7 @@ for (const { name: subject, nanoseconds } of ways) {
     unit: "ns",
     value: medianOf(nanoseconds),
     samples: nanoseconds.length,
+    floor,
     ...(subject === "getEmbedding, known text" ? { goal: { of: "value", atMost: 500 } } : {}),
   });
 }

@@ -1,8 +1,10 @@
 /*
  * Requests that come by a Poisson process, as from users, to a cache of
- * memory, disk and object store, the last two as far away as they are in a
- * data centre. A miss asks a model, which takes 50 ms. Latency counts from when
- * a request should have come.
+ * memory, disk or Redis, and object store, the last two as far away as they are
+ * in a data centre: their delays lie over a real disk tier and a real Redis,
+ * and, for the object store, over another disk tier, since a real one on this
+ * machine would take the processor that is being measured. A miss asks a model,
+ * which takes 50 ms. Latency counts from when a request should have come.
  *
  *   --quick   short, shows only that it works
  */
@@ -13,14 +15,15 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { CacheBackendRegistry, CacheManager, systemClock } from "../mod.ts";
-import type { BackendConfig, CacheBackend } from "../mod.ts";
+import type { BackendConfig } from "../mod.ts";
 import { percentileOf } from "./demo/percentiles.ts";
 import { printTable } from "./demo/table.ts";
 import { DelayedBackend, PROFILES } from "./load/delayed_backend.ts";
 import { runOpenLoop } from "./load/open_loop.ts";
 import { Draws, Zipf } from "./load/random.ts";
 import { type Scenario, SCENARIOS } from "./load/scenarios.ts";
-import { record } from "./suite/record.ts";
+import { hasRedis, type RedisServer, startRedis } from "../tests/servers/redis_server.ts";
+import { note, record } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 
 const RATE = scaled(400, 1000);
@@ -40,8 +43,15 @@ const POPULAR = Array.from({ length: KEYS / 5 }, (_, rank) => `document:${rank}`
 const folder = mkdtempSync(join(tmpdir(), "strata-load-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
+let redis: RedisServer | undefined;
+if (hasRedis()) redis = await startRedis();
+else note("redis-server is not on this machine: apt-get install redis-server");
+
 const rows: string[][] = [];
-for (const [at, scenario] of SCENARIOS.entries()) rows.push(await run(scenario, at));
+for (const [at, scenario] of SCENARIOS.entries()) {
+  if (scenario.hasRedis !== true || redis !== undefined) rows.push(await run(scenario, at));
+}
+await redis?.stop();
 console.log(
   `${RATE} requests a second for ${SECONDS} s, ${KEYS} keys of Zipf ${EXPONENT}, deadline ${DEADLINE}`,
 );
@@ -49,9 +59,11 @@ printTable(["scenario", "p50 ms", "p99", "p99.9", "model asked", "failed"], rows
 
 async function run(scenario: Scenario, at: number): Promise<string[]> {
   const draws = new Draws(at + 1);
-  const diskPath = join(folder, `disk-${at}`);
+  const middle: BackendConfig = scenario.hasRedis
+    ? { type: "redis", redisUrl: redis!.url, prefix: `load-${at}` }
+    : { type: "filesystem", basePath: join(folder, `disk-${at}`) };
   const objectsPath = join(folder, `objects-${at}`);
-  if (scenario.filled !== "nothing") await fill(diskPath, objectsPath);
+  if (scenario.filled !== "nothing") await fill(middle, objectsPath);
   const snapshot = { path: join(folder, `snapshot-${at}`), restore: "await" } as const;
   if (scenario.filled === "slow tiers and a snapshot") {
     // An earlier process, which has ended.
@@ -61,11 +73,13 @@ async function run(scenario: Scenario, at: number): Promise<string[]> {
     });
     await earlier.getMany(POPULAR);
   }
-  const objects = new DelayedBackend(await openDisk(objectsPath), PROFILES.objects, draws);
+  const objects = await delayed({ type: "filesystem", basePath: objectsPath }, "objects", draws);
+  const near = await delayed(middle, scenario.hasRedis ? "redis" : "disk", draws);
+  const troubled = scenario.hasRedis ? near : objects;
   await using cache = await CacheManager.open({
     backends: [
       MEMORY,
-      new DelayedBackend(await openDisk(diskPath), PROFILES.disk, draws),
+      { backend: near, deadline: DEADLINE },
       { backend: objects, deadline: DEADLINE },
     ],
     ...(scenario.filled === "slow tiers and a snapshot" ? { snapshot } : {}),
@@ -87,7 +101,7 @@ async function run(scenario: Scenario, at: number): Promise<string[]> {
     request: () => cache.getOrSet(keyOf(), model),
     onTime: (share) => {
       const isMiddle = share > 1 / 3 && share < 2 / 3;
-      objects.mood = isMiddle ? scenario.trouble ?? "well" : "well";
+      troubled.mood = isMiddle ? scenario.trouble ?? "well" : "well";
     },
   }, draws);
   const of = {
@@ -117,22 +131,27 @@ async function run(scenario: Scenario, at: number): Promise<string[]> {
   return [scenario.name, ...cells, String(asked), String(failures)];
 }
 
-/** Puts the vectors where the scenario has them: all in the object store, the more popular half on disk. */
-async function fill(diskPath: string, objectsPath: string): Promise<void> {
+/** Puts the vectors where the scenario has them: all in the object store, the more popular half in the middle tier. */
+async function fill(middle: BackendConfig, objectsPath: string): Promise<void> {
   const value = new Float32Array(DIMENSIONS).fill(1);
   const entries = Array.from({ length: KEYS }, (_, rank) => ({ key: `document:${rank}`, value }));
   for (
-    const [basePath, held] of [
-      [diskPath, entries.slice(0, KEYS / 2)],
-      [objectsPath, entries],
+    const [backend, held] of [
+      [middle, entries.slice(0, KEYS / 2)],
+      [{ type: "filesystem", basePath: objectsPath }, entries],
     ] as const
   ) {
-    await using cache = await CacheManager.open({ backends: [{ type: "filesystem", basePath }] });
+    await using cache = await CacheManager.open({ backends: [backend] });
     await cache.setMany(held);
   }
 }
 
-async function openDisk(basePath: string): Promise<CacheBackend> {
+async function delayed(
+  config: BackendConfig,
+  profile: keyof typeof PROFILES,
+  draws: Draws,
+): Promise<DelayedBackend> {
   const context = { clock: systemClock, report: () => {} };
-  return await CacheBackendRegistry.create({ type: "filesystem", basePath }, context);
+  const backend = await CacheBackendRegistry.create(config, context);
+  return new DelayedBackend(backend, PROFILES[profile], draws);
 }

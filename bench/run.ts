@@ -7,7 +7,7 @@
  *   --json FILE       writes all figures to a file, see bench/suite/figure.ts
  *   --report FILE     writes a page with charts and tables, with SVG files of the charts beside it
  *
- * Ctrl-C ends the run and keeps what is done. `deno task bench:compare OLD NEW`
+ * Ctrl-C ends the run and keeps what is done; what was measured before a kill is in FILE too. `deno task bench:compare OLD NEW`
  * compares two files of figures.
  */
 
@@ -50,8 +50,7 @@ for (const name of values.runtime) {
 
 const session = new BenchSession({ files, runtimes, isQuick: values.quick });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => session.interrupt());
-const report = await session.run();
-await session.write({ json: values.json, report: values.report, folder });
+const report = await session.run({ json: values.json, report: values.report, folder });
 const failed = report.runs.filter(({ trouble }) => trouble !== undefined);
 for (const { bench, runtime, trouble } of failed) {
   console.log(`FAILED ${bench} on ${runtime} ${trouble}`);

@@ -1,15 +1,18 @@
 /*
  * A whole stack of memory, disk and Redis with vectors of 6 KB: what a hit in
  * each tier costs, promotion included, what a miss of all and a write to all
- * do, how long the stack takes to open, and what an entry takes in memory.
+ * do, beside the bare calls under them; how long the stack takes to open, and
+ * what an entry takes in memory.
  *
  *   --quick   short, shows only that it works
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { createClient, RESP_TYPES } from "redis";
 import { type BackendConfig, CacheManager } from "../mod.ts";
 import { hasRedis, startRedis } from "../tests/servers/redis_server.ts";
 import { percentileOf } from "./demo/percentiles.ts";
@@ -36,6 +39,27 @@ const shared: BackendConfig[] = redis === undefined
   : [{ type: "redis", redisUrl: redis.url, prefix: "bench" }];
 const keys = Array.from({ length: ENTRIES }, (_, at) => `document:${at}`);
 const vectors = keys.map((_, at) => new Float32Array(DIMENSIONS).fill(at + 1));
+
+/** The bare calls, and what they are the least of. */
+const MAP = "bare Map";
+const READ = "bare read of an open file";
+const CLIENT = "bare Redis client, get";
+const FLOORS: Readonly<Record<string, string>> = {
+  "hit in memory": MAP,
+  "hit on disk, promoted": READ,
+  "hit in Redis, promoted": CLIENT,
+};
+const map = new Map(keys.map((key, at) => [key, vectors[at]!]));
+const bytes = Buffer.alloc(DIMENSIONS * 4);
+const file = join(folder, "bare");
+writeFileSync(file, Buffer.alloc(keys.length * bytes.length));
+const fd = openSync(file, "r");
+const client = redis && createClient({
+  url: redis.url,
+  commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+});
+await client?.connect();
+for (const key of keys) await client?.set(key, bytes);
 
 const times = new Map<string, number[]>();
 
@@ -65,6 +89,11 @@ for (let round = 0; round < ROUNDS; round++) {
   await using whole = await open(memory, disk, ...shared);
   await time("write to all tiers", (key, at) => whole.set(key, vectors[at]));
   await time("hit in memory", (key, at) => hit(whole, key, at));
+  // deno-lint-ignore require-await -- a floor is an async function too
+  await time(MAP, async (key) => map.get(key));
+  // deno-lint-ignore require-await -- as above
+  await time(READ, async (_, at) => readSync(fd, bytes, 0, bytes.length, at * bytes.length));
+  if (client !== undefined) await time(CLIENT, (key) => client.get(key));
   await time("miss of all tiers", (key) => whole.get(`none:${key}`));
   await whole.flush();
   {
@@ -81,7 +110,11 @@ for (let round = 0; round < ROUNDS; round++) {
 
 const rows = [...times].map(([path, samples]) => {
   const [p50, p99, p999] = [0.5, 0.99, 0.999].map((share) => percentileOf(samples, share));
-  const of = { group: GROUP, subject: path, unit: "us", samples: samples.length } as const;
+  const { length } = samples;
+  const of = {
+    ...{ group: GROUP, subject: path, unit: "us" as const, samples: length },
+    floor: FLOORS[path],
+  };
   record(
     { ...of, metric: "p50", value: p50! },
     { ...of, metric: "p99", value: p99! },
@@ -90,6 +123,8 @@ const rows = [...times].map(([path, samples]) => {
   return [path, ...[p50!, p99!, p999!].map((us) => us.toFixed(1))];
 });
 printTable([GROUP, "p50 µs", "p99", "p99.9"], rows);
+closeSync(fd);
+client?.destroy();
 await redis?.stop();
 
 await measureOpening();
@@ -140,22 +175,22 @@ async function measureMemory(): Promise<void> {
     return heapUsed + external;
   };
   const count = scaled(20_000, 100_000);
-  const bytes = 100;
+  const size = 100;
   for (
     const [name, backend, held] of [
-      ["memory", { type: "memory", maxSizeMb: 1000 }, bytes],
+      ["memory", { type: "memory", maxSizeMb: 1000 }, size],
       ["filesystem", { type: "filesystem", basePath: join(folder, "small") }, 0],
     ] as const
   ) {
     await using cache = await open({ ...backend });
-    await cache.set("first", new Uint8Array(bytes));
+    await cache.set("first", new Uint8Array(size));
     const before = used();
     for (let at = 0; at < count; at++) {
-      await cache.set(`document:${at}`, new Uint8Array(bytes).fill(at));
+      await cache.set(`document:${at}`, new Uint8Array(size).fill(at));
     }
     await cache.flush();
     const value = (used() - before) / count - held;
-    const group = `memory an entry, keys of 15 characters, values of ${bytes} bytes left out`;
+    const group = `memory an entry, keys of 15 characters, values of ${size} bytes left out`;
     record({ group, subject: `Strata ${name}`, metric: "bytes", unit: "bytes", value });
     console.log(`${name}: ${value.toFixed(0)} bytes of memory an entry beside its value`);
   }

@@ -20,10 +20,13 @@ export const PROFILES = {
 } as const satisfies Record<string, DelayProfile>;
 
 /** What the storage is up to. */
-export type Mood = "well" | "down" | "hanging";
+export type Mood = "well" | "slow" | "down" | "hanging";
 
 /** Timers keep to whole milliseconds; less is waited for by turns of the event loop. */
 const LEAST_TIMER_MS = 2;
+
+/** How many times as long a slow storage takes. */
+const SLOWNESS = 8;
 
 /** More than any bench takes. */
 const FOREVER_MS = 1e9;
@@ -80,7 +83,7 @@ export class DelayedBackend implements CacheBackend {
   async #travel(options: OperationOptions | undefined): Promise<void> {
     if (this.mood === "hanging") await untilAborted(options?.signal);
     const { median, timesAtP99 } = this.#profile;
-    const delay = this.#draws.logNormal(median, timesAtP99);
+    const delay = this.#draws.logNormal(median, timesAtP99) * (this.mood === "slow" ? SLOWNESS : 1);
     const end = performance.now() + delay;
     if (delay >= LEAST_TIMER_MS) await setTimeout(delay);
     while (performance.now() < end) await setImmediate();

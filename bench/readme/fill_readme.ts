@@ -55,11 +55,13 @@ function find(report: BenchReport, { bench, ...wanted }: Selector, runtime: stri
   return figure === undefined ? undefined : { figure, all: run!.figures };
 }
 
-function methodLine({ method: { machine, cores, runtimes, date } }: BenchReport): string {
+function methodLine({ method: { machine, cores, runtimes, date, load } }: BenchReport): string {
   const { deno, bun, node } = runtimes;
   return `${machine}, ${cores} cores, Deno ${deno} / Bun ${bun} / Node ${node}, ${
     date.slice(0, 10)
-  }, by \`deno task bench\`; each row was measured beside its floor in one run, so the ratios carry over to other machines and the times do not.`;
+  }, load ${load[0].toFixed(1)} before and ${
+    load[1].toFixed(1)
+  } after, by \`deno task bench\`; each row was measured beside its floor in one run, so the ratios carry over to other machines and the times do not.`;
 }
 
 function replaceBetween(text: string, name: string, content: string): string {

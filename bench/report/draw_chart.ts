@@ -44,7 +44,8 @@ export function drawChart(chart: Chart): string {
   const rows = rowsOf(chart);
   const marks = marksOf(chart);
   const ranged = marks.filter(({ far }) => far !== undefined);
-  const { unit } = chart.figures[0]!;
+  const [first] = chart.figures;
+  const { unit } = first!;
   const longest = Math.max(...rows.filter((row) => !row.isHeading).map(({ text }) => text.length));
   const values = marks.flatMap(({ value, far, farthest }) => [value, farthest ?? far ?? value]);
   const isLogarithmic = Math.min(...values) > 0 &&
@@ -62,7 +63,7 @@ export function drawChart(chart: Chart): string {
     x: {
       grid: true,
       ...(isLogarithmic ? { type: "log" } : { zero: true }),
-      label: `${unit === "us" ? "µs" : unit} (${isMoreBetter(unit) ? "more" : "less"} is better)`,
+      label: `${unit === "us" ? "µs" : unit} (${isMoreBetter(first!) ? "more" : "less"} is better)`,
       tickFormat: (value: number) => value.toLocaleString("en-US", { maximumSignificantDigits: 3 }),
     },
     y: {

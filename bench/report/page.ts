@@ -24,7 +24,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th.text, td.text { text-align: left; white-space: normal; } th { color: var(--faint); font-weight: 600; }
 .scroll { overflow-x: auto; } .missed { font-weight: 700; } .faint { color: var(--faint); } nav a { margin-right: 1rem; } a { color: var(--deno); }
 .key span { margin-right: 1.2rem; } .deno { color: var(--deno); } .bun { color: var(--bun); } .node { color: var(--node); }
-svg { max-width: 100%; height: auto; } summary { cursor: pointer; color: var(--faint); }`;
+.scroll svg { min-width: 40rem; max-width: 100%; height: auto; } summary { cursor: pointer; color: var(--faint); }`;
 
 /** The whole page. It needs nothing from anywhere else. */
 export function pageOf(report: BenchReport, drawn: readonly DrawnChart[]): string {
@@ -72,7 +72,7 @@ function methodOf(method: Method): string {
       ]
       : []}
     ${method.isPartial ? [html`<p class="missed">Ended before all benches had run.</p>`] : []}
-    <p>Contenders take turns in short rounds after rounds that do not count, so that what drifts on the machine hits all alike; the median of the rounds is shown, with the width of their middle half. A figure's ratio is to its floor, the least that the same work costs on this runtime in the same run: only ratios carry over to other machines. In charts of latency a dot is the median, its line reaches to the 99th percentile, the tick is the 99.9th.</p>
+    <p>Contenders take turns in short rounds after rounds that do not count, so that what drifts on the machine hits all alike; the median of the rounds is shown, with half the width of their middle half and the number of samples ("±3 % of 40"). A figure's ratio is to its floor, the least that the same work costs on this runtime in the same run: only ratios carry over to other machines. In charts of latency a dot is the median, its line reaches to the 99th percentile, the tick is the 99.9th.</p>
     <p
       class="key"><span class="deno">● deno</span><span class="bun">✚ bun</span><span class="node">◆ node</span></p>
     <details>
@@ -118,7 +118,11 @@ function sectionOf(bench: string, { runs }: BenchReport, drawn: readonly DrawnCh
   return html`<h2 id="${bench}">${titleOf(bench)}</h2>
 <p class="faint">${own.map(({ runtime, seconds }) => `${runtime} ${seconds} s`).join(", ")}</p>
 ${[...new Set(remarks)].map((remark) => html`<p class="faint">${remark}</p>`)}
-${drawn.map(({ chart, svg }) => html`<h3>${chart.title}</h3>${[svg]}${[figuresOf(chart, own)]}`)}`;
+${
+    drawn.map(({ chart, svg }) =>
+      html`<h3>${chart.title}</h3><div class="scroll">${[svg]}</div>${[figuresOf(chart, own)]}`
+    )
+  }`;
 }
 
 /** The table under a chart: a row for each case and subject, a column for each runtime and metric. */
@@ -151,7 +155,8 @@ function figuresOf(chart: Chart, runs: BenchReport["runs"]): string {
 function showFigure(figure: Figure, all: readonly Figure[]): string {
   const ratio = ratioOf(figure, all);
   const spread = figure.spread === undefined ? "" : ` ±${Math.round(figure.spread * 50)} %`;
-  return `${showValue(figure.value, figure.unit)}${spread}${
+  const samples = figure.samples === undefined ? "" : ` of ${figure.samples}`;
+  return `${showValue(figure.value, figure.unit)}${spread}${samples}${
     ratio === undefined ? "" : ` (${ratio.toFixed(2)} ×)`
   }`;
 }

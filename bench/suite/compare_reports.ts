@@ -49,7 +49,7 @@ function changeOf(
   const earlier = isRatio ? oldRatio : old.value;
   const later = isRatio ? newRatio : figure.value;
   // A ratio to the floor says what it costs; a bare speed is the other way round.
-  const cost = !isRatio && isMoreBetter(figure.unit) ? earlier / later : later / earlier;
+  const cost = !isRatio && isMoreBetter(figure) ? earlier / later : later / earlier;
   const change = earlier === later ? 0 : cost - 1;
   const noise = Math.max(LEAST_NOISE, old.spread ?? 0, figure.spread ?? 0);
   const isClear = Math.abs(Math.log(1 + change)) > Math.log(1 + noise);

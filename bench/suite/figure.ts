@@ -18,6 +18,8 @@ export interface Figure {
   /** Which aspect, such as `"encode"` or `"p99"`. */
   readonly metric: string;
   readonly unit: Unit;
+  /** What is better. @default "more" of what is done in a time, else "less" */
+  readonly better?: "more" | "less" | undefined;
   /** The median of the samples, unless the metric says otherwise. */
   readonly value: number;
   /** Half of the samples differ by no more than this share of the median. */
@@ -70,12 +72,12 @@ export interface BenchReport {
   readonly runs: readonly BenchRun[];
 }
 
-/** Units of which more is better. */
-const MORE_IS_BETTER: ReadonlySet<Unit> = new Set(["MB/s", "op/s"]);
+/** Units of speed. */
+const SPEEDS: ReadonlySet<Unit> = new Set(["MB/s", "op/s"]);
 
 /** Whether more is better. */
-export function isMoreBetter(unit: Unit): boolean {
-  return MORE_IS_BETTER.has(unit);
+export function isMoreBetter({ unit, better }: Pick<Figure, "unit" | "better">): boolean {
+  return better === undefined ? SPEEDS.has(unit) : better === "more";
 }
 
 /** How many times as much as its floor a figure costs; `undefined` where it has no floor. */
@@ -85,7 +87,7 @@ export function ratioOf(figure: Figure, all: readonly Figure[]): number | undefi
     group === figure.group && metric === figure.metric && subject === figure.floor
   );
   if (floor === undefined) return undefined;
-  return isMoreBetter(figure.unit) ? floor.value / figure.value : figure.value / floor.value;
+  return isMoreBetter(figure) ? floor.value / figure.value : figure.value / floor.value;
 }
 
 /** Whether a figure keeps to its goal; `undefined` where it has none, or no floor to compare with. */

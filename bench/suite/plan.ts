@@ -5,22 +5,22 @@ interface Planned {
 }
 
 const PLAN: Readonly<Record<string, Planned>> = {
-  codec: { quick: 2, full: 30 },
-  disk_peers: { quick: 5, full: 75 },
-  embedding: { quick: 1, full: 5 },
-  embedding_storage: { quick: 2, full: 60 },
-  filesystem: { quick: 2, full: 20 },
-  frame: { quick: 1, full: 6 },
-  hit_ratio: { quick: 4, full: 100 },
-  load: { quick: 3, full: 30 },
-  memory_hit: { quick: 1, full: 9 },
-  object: { quick: 3, full: 75 },
-  peer: { quick: 3, full: 22 },
-  redis: { quick: 3, full: 20 },
-  serializer: { quick: 3, full: 26 },
-  stack: { quick: 4, full: 40 },
-  stream: { quick: 8, full: 120 },
-  tier: { quick: 20, full: 140 },
+  codec: { quick: 2, full: 13 },
+  disk_peers: { quick: 3, full: 115 },
+  embedding: { quick: 1, full: 2 },
+  embedding_storage: { quick: 1, full: 12 },
+  filesystem: { quick: 1, full: 7 },
+  frame: { quick: 1, full: 5 },
+  hit_ratio: { quick: 3, full: 77 },
+  load: { quick: 5, full: 46 },
+  memory_hit: { quick: 1, full: 8 },
+  object: { quick: 3, full: 76 },
+  peer: { quick: 2, full: 19 },
+  redis: { quick: 2, full: 15 },
+  serializer: { quick: 1, full: 25 },
+  stack: { quick: 2, full: 17 },
+  stream: { quick: 3, full: 84 },
+  tier: { quick: 11, full: 220 },
 };
 
 const UNKNOWN: Planned = { quick: 4, full: 45 };

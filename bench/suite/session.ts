@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import type { Runtime, RuntimeName } from "../../tests/run/runtimes.ts";
@@ -61,8 +61,8 @@ export class BenchSession {
     this.#interruption.abort();
   }
 
-  /** Runs all. */
-  async run(): Promise<BenchReport> {
+  /** Runs all, and writes the figures after each bench, so that none is lost when the run is killed. */
+  async run(outputs: SessionOutputs): Promise<BenchReport> {
     const { files, runtimes, isQuick } = this.#parts;
     const plan = files.flatMap((file) =>
       runtimes.map((runtime) => ({ file, runtime, seconds: plannedSeconds(nameOf(file), isQuick) }))
@@ -76,25 +76,31 @@ export class BenchSession {
         console.log(`\n[${at + 1}/${plan.length}] ${title}, ${left} left\n`);
         const run = await this.#runOne(file, runtime);
         this.#runs.push(run);
+        this.#writeFigures(outputs);
         left.done(seconds, run.seconds);
       }
     } finally {
       await servers.stop();
     }
     this.#method = finishMethod(this.#method, this.isInterrupted);
+    this.#writeFigures(outputs);
+    const { report, folder } = outputs;
+    if (report !== undefined) {
+      const { writeReport } = await import("../report/write_report.ts");
+      writeReport(this.#report, resolve(folder, report));
+    }
+    return this.#report;
+  }
+
+  get #report(): BenchReport {
     return { method: this.#method, runs: this.#runs };
   }
 
-  /** Writes what has been measured. */
-  async write({ json, report, folder }: SessionOutputs): Promise<void> {
-    const result: BenchReport = { method: this.#method, runs: this.#runs };
-    if (json !== undefined) {
-      writeFileSync(resolve(folder, json), `${JSON.stringify(result, undefined, 1)}\n`);
-    }
-    if (report !== undefined) {
-      const { writeReport } = await import("../report/write_report.ts");
-      await writeReport(result, resolve(folder, report));
-    }
+  #writeFigures({ json, folder }: SessionOutputs): void {
+    if (json === undefined) return;
+    const path = resolve(folder, json);
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(this.#report, undefined, 1)}\n`);
+    renameSync(`${path}.tmp`, path);
   }
 
   async #runOne(file: string, { name, path }: Runtime): Promise<BenchRun> {

@@ -20,6 +20,8 @@ const TURNS = scaled(1, 8);
 const MIN_SAMPLES = scaled(1, 3);
 /** Values of so many bytes take long enough to be timed one by one. */
 const BYTES_A_SAMPLE = 256 << 10;
+/** What is timed together says nothing of single calls: for percentiles some are timed alone as well. */
+const ALONE = " alone";
 /** Samples from which on a percentile has something to stand on. */
 const SAMPLES_FOR = { p99: 100, "p99.9": 1000 } as const;
 
@@ -111,8 +113,12 @@ async function takeTurn(
     for (const sample of more) all.push(sample);
     samples.set(name, all);
   };
-  add("set", await latencies(set, share, callsPerSample));
-  add("get", await latencies(get, share, callsPerSample));
+  const addCalls = async (name: string, call: () => unknown): Promise<void> => {
+    add(name, await latencies(call, share, callsPerSample));
+    if (callsPerSample > 1) add(name + ALONE, await latencies(call, share / 4, 1));
+  };
+  await addCalls("set", set);
+  await addCalls("get", get);
   if (store.getMany !== undefined && bytes <= MAX_BATCH_VALUE) {
     const batch = keys.slice(0, BATCH);
     add("getMany of 100", await latencies(() => store.getMany!(batch), share, 1));
@@ -129,10 +135,14 @@ async function takeTurn(
   add("get at once", [await throughput(get, share, atOnce)]);
   add("set at once", [await throughput(set, share, atOnce)]);
   const doomed = keys.slice(0, Math.max(MIN_SAMPLES, Math.floor(keys.length / 4)));
-  let last = 0;
-  const calls = Math.min(callsPerSample, doomed.length);
-  add("delete", await latencies(() => store.delete(doomed[last++]!), share, calls, doomed.length));
-  await fill(store, doomed, values);
+  const addDeletes = async (name: string, calls: number): Promise<void> => {
+    let last = 0;
+    add(name, await latencies(() => store.delete(doomed[last++]!), share, calls, doomed.length));
+    await fill(store, doomed.slice(0, last), values);
+  };
+  const together = Math.min(callsPerSample, doomed.length);
+  await addDeletes("delete", together);
+  if (together > 1) await addDeletes("delete" + ALONE, 1);
 }
 
 /** Sets keys, some at once: a store in a network would take its time. */
@@ -203,9 +213,11 @@ function tell({ name, floor, samples }: Contender, tier: string, size: Size): vo
     const p50 = percentileOf(times, 0.5);
     const spread = (percentileOf(times, 0.75) - percentileOf(times, 0.25)) / p50;
     record({ ...of, metric: "p50", value: p50, spread });
+    const calls = samples.get(operation + ALONE) ?? times;
     for (const [metric, least] of Object.entries(SAMPLES_FOR)) {
-      if (times.length < least) continue;
-      record({ ...of, metric, value: percentileOf(times, Number(metric.slice(1)) / 100) });
+      if (calls.length < least) continue;
+      const value = percentileOf(calls, Number(metric.slice(1)) / 100);
+      record({ ...of, metric, value, samples: calls.length });
     }
     shown.push(`${operation} ${p50.toFixed(1)}`);
   }

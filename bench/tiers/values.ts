@@ -23,7 +23,7 @@ export const NETWORK_SIZES: readonly Size[] = scaled(
 
 /** All values of a size together take no more than this. */
 const MAX_TOTAL_BYTES = scaled(16 << 20, 64 << 20);
-const MAX_KEYS = scaled(100, 1000);
+const MAX_KEYS = scaled(100, 500);
 const MIN_KEYS = 4;
 
 /** How many keys there are of a size. */
