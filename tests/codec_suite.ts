@@ -14,36 +14,15 @@
  */
 
 import assert from "node:assert/strict";
-import { memoryUsage, resourceUsage } from "node:process";
 import { describe, it } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { CacheError } from "../src/errors.ts";
 import type { Codec } from "../src/types.ts";
 import { freshSeed, seededRandom } from "./fakes/seeded_random.ts";
+import { assertMemorySettles, assertWithinMemory } from "./process_memory.ts";
 
 /** Makes the codec under test; it is called once for the whole suite. */
 export type CodecOpener = () => Codec | Promise<Codec>;
-
-/** What peaks of a process may differ by, whatever a refused decode does. */
-const MEMORY_NOISE_BYTES = 64 * 2 ** 20;
-
-/** Rounds of 2,000 calls until memory must have settled, and what a settled round may still add: 1 KiB a call. */
-const MAX_SETTLING_ROUNDS = 40;
-const SETTLED_BYTES = 2 * 2 ** 20;
-
-setFlagsFromString("--expose-gc");
-const { Bun } = globalThis as { Bun?: { gc(isSynchronous: boolean): void } };
-/**
- * A full collection. Deno frees the native decoder of a refused value only
- * with one, and is in no haste; Bun runs all tests in one process, and collects
- * what they leave late.
- */
-const collectGarbage: (() => void) | undefined = Bun === undefined
-  ? runInNewContext("globalThis.gc")
-  : () => Bun.gc(true);
 
 /** Bytes that every general codec shrinks, small enough to damage each byte of what comes out. */
 const SAMPLE: Uint8Array = new TextEncoder().encode(
@@ -284,8 +263,6 @@ function describeDamage(open: Opened): void {
         damaged[time % encoded.length]! ^= 1 + time % 255;
         await assertRefusedOrSized(codec, damaged, SAMPLE.length);
       }
-      collectGarbage?.();
-      await nextTurn();
     });
     assertSameBytes(await codec.decode(encoded, { length: SAMPLE.length }), SAMPLE);
   });
@@ -304,35 +281,6 @@ export async function assertRefused(
     `${bytes.length} bytes were taken for ${length}: expected a CacheError, got ${outcome}`,
   );
   if (code !== undefined) assert.equal(outcome.code, code, outcome.message);
-}
-
-/** Asserts that what a function does adds little to the most memory that the process ever held. */
-export async function assertWithinMemory(
-  work: () => Promise<void>,
-  limit: number = MEMORY_NOISE_BYTES,
-): Promise<void> {
-  const before = peakMemory();
-  await work();
-  const grown = peakMemory() - before;
-  assert.ok(grown < limit, `the process grew by ${Math.round(grown / 2 ** 20)} MiB`);
-}
-
-/** Asserts that a function, called again and again, comes to a point where it needs no more memory: garbage is collected late, a leak never. */
-async function assertMemorySettles(work: () => Promise<void>): Promise<void> {
-  const peaks: number[] = [];
-  for (let round = 0; round < MAX_SETTLING_ROUNDS; round++) {
-    const before = peakMemory();
-    await work();
-    const grown = peakMemory() - before;
-    if (round > 0 && grown < SETTLED_BYTES) return;
-    peaks.push(grown);
-  }
-  assert.fail(`each round took more memory: ${peaks.join(", ")} bytes`);
-}
-
-/** The most memory that the process ever held, in bytes. */
-function peakMemory(): number {
-  return Math.max(resourceUsage().maxRSS * 1024, memoryUsage().rss);
 }
 
 async function assertRefusedOrSized(

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { createBrotliCodec } from "../../codecs/brotli.ts";
-import { assertRefused, assertWithinMemory, codecSuite } from "../codec_suite.ts";
+import { assertRefused, codecSuite } from "../codec_suite.ts";
+import { assertWithinMemory } from "../process_memory.ts";
 import { fromHex, REFERENCE_TEXT } from "./reference.ts";
 
 /** By BrotliEncoderCompress of libbrotlienc 1.0.9 at quality 11. */

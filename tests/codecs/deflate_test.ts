@@ -5,7 +5,8 @@ import { nodeDeflate } from "../../codecs/_node_formats.ts";
 import { streamDeflate } from "../../codecs/_stream_formats.ts";
 import { createDeflateCodec } from "../../codecs/deflate.ts";
 import type { Codec } from "../../src/types.ts";
-import { assertRefused, assertWithinMemory, codecSuite } from "../codec_suite.ts";
+import { assertRefused, codecSuite } from "../codec_suite.ts";
+import { assertWithinMemory } from "../process_memory.ts";
 import { fromHex, patched, REFERENCE_TEXT } from "./reference.ts";
 
 const variants: Readonly<Record<string, Codec>> = {

@@ -6,7 +6,8 @@ import { lz4CodecOver } from "../../codecs/_lz4_codec.ts";
 import { createLz4Codec } from "../../codecs/lz4.ts";
 import { isCacheError } from "../../src/errors.ts";
 import type { Codec } from "../../src/types.ts";
-import { assertRefused, assertWithinMemory, codecSuite } from "../codec_suite.ts";
+import { assertRefused, codecSuite } from "../codec_suite.ts";
+import { assertWithinMemory } from "../process_memory.ts";
 import { fromHex, REFERENCE_TEXT } from "./reference.ts";
 
 const portable = lz4CodecOver(undefined);

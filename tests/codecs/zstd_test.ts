@@ -5,7 +5,8 @@ import { nodeZstd } from "../../codecs/_node_formats.ts";
 import { loadWasmZstd } from "../../codecs/_zstd_wasm.ts";
 import { createZstdCodec } from "../../codecs/zstd.ts";
 import type { Codec } from "../../src/types.ts";
-import { assertRefused, assertWithinMemory, codecSuite } from "../codec_suite.ts";
+import { assertRefused, codecSuite } from "../codec_suite.ts";
+import { assertWithinMemory } from "../process_memory.ts";
 import { fromHex, patched, REFERENCE_TEXT } from "./reference.ts";
 
 const variants: Readonly<Record<string, (level: number) => Promise<Codec>>> = {

@@ -5,10 +5,10 @@ import { type CacheErrorCode, isCacheError } from "../../../src/errors.ts";
 import { CacheManager } from "../../../src/manager/cache_manager.ts";
 import { mapLimited } from "../../../src/manager/map_limited.ts";
 import { readFrame } from "../../backend_suite/stream_parts.ts";
-import { assertWithinMemory } from "../../codec_suite.ts";
 import { entryOf } from "../../fakes/entries.ts";
 import { BOMB_BYTES, type HostileFrame, hostileFrames } from "../../fakes/hostile_frames.ts";
 import { watchEvents } from "../../fakes/watch_events.ts";
+import { assertWithinMemory } from "../../process_memory.ts";
 import { type ProxiedStore, ProxiedStores, WAYS } from "./proxied_stores.ts";
 
 /** What a line beside an object says of one that never ends. */
