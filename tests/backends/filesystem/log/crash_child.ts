@@ -7,6 +7,7 @@
  * "keep" when it is not to clear what others write.
  */
 import * as fs from "node:fs";
+import * as nodeModule from "node:module";
 import process from "node:process";
 import type { Durability } from "../../../../backends/filesystem/log/core.ts";
 import { createEvictionPolicy } from "../../../../src/eviction/policies.ts";
@@ -28,6 +29,9 @@ const log = await openLog(directory, {
   maxBytes: Number(limit),
   durability,
 });
+// Node would keep what it has compiled, for the next child, at an orderly end only.
+const { flushCompileCache } = nodeModule as { flushCompileCache?: () => void };
+flushCompileCache?.();
 let version = Number(seed) * 1_000_000;
 
 function note(text: string): void {
