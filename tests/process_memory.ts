@@ -21,8 +21,7 @@ setFlagsFromString("--expose-gc");
 const { Bun } = globalThis as { Bun?: { gc(isSynchronous: boolean): void } };
 /**
  * A full collection. Deno frees the native decoder of a refused value only
- * with one, and is in no haste; Bun runs all tests in one process, and collects
- * what they leave late.
+ * with one, and is in no haste; Bun collects late what earlier tests have left.
  */
 const collectGarbage: (() => void) | undefined = Bun === undefined
   ? runInNewContext("globalThis.gc")

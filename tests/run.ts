@@ -70,7 +70,7 @@ if (found.length === 0) {
   if (install.code !== 0) console.log(`deno install failed\n${install.output.trim()}\n`);
   const counts = new Map<RuntimeName, number>();
   try {
-    // All at once: Bun runs its files one after another and would leave cores idle.
+    // All at once: many tests wait for a server or another process.
     await Promise.all(runtimes.map(async (name) => {
       const result = await runOn(name);
       counts.set(name, result.passed + result.failures.length);

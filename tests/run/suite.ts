@@ -68,9 +68,9 @@ interface Pass {
 }
 
 /**
- * Deno runs files side by side as threads of one process, Bun one after another
- * in one, Node each in its own: what looks at the memory of its process gets,
- * on the first two, one in which nothing else runs.
+ * Deno runs files side by side as threads of one process, Bun many in each of
+ * a few, Node each in its own: what looks at the memory of its process gets, on
+ * the first two, one in which nothing else runs.
  */
 function passesOf(runtime: RuntimeName, files: readonly string[]): Pass[] {
   const apart = runtime === "node" ? [] : files.filter(measuresMemory);
@@ -196,6 +196,7 @@ function testCommand(
       path,
       "test",
       `--timeout=${TEST_LIMIT}`,
+      ...parallel ? [`--parallel=${availableParallelism()}`, "--parallel-delay=0"] : [],
       "--reporter=junit",
       `--reporter-outfile=${report}`,
       // Without the "./" Bun takes a name as a filter.
