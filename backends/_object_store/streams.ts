@@ -10,6 +10,7 @@ import type {
 } from "../../src/types.ts";
 import { FramePieces } from "../_frame_pieces.ts";
 import type { FrameReader } from "../_frames.ts";
+import { readerOfResponse } from "./body_reader.ts";
 import type { ConditionsOfStore } from "./conditions_of_store.ts";
 import { frameStream } from "./frame_stream.ts";
 import { truncation } from "./http.ts";
@@ -223,7 +224,7 @@ export class Streams {
   /** An object of which no bytes are wanted. */
   async #withoutBytes(name: string, signal: AbortSignal): Promise<OpenedObject | undefined> {
     const info = await this.#parts.records.head(name, signal);
-    return info && { ...info, body: new Blob([]).stream().getReader(), bodyLength: 0 };
+    return info && { ...info, body: readerOfResponse(new Response()), bodyLength: 0 };
   }
 
   /** An object whose answer has not said how long it is. */

@@ -135,12 +135,17 @@ export interface Cache {
    *
    * @param key any string.
    * @param value anything but `undefined`.
-   * @returns whether every tier that should hold it does.
+   * @returns whether every tier that should hold it does, or has a later write or delete of the key.
    * @throws {TypeError} when the format of the cache cannot carry the value; nothing is stored then.
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<boolean>;
 
-  /** Removes a key from every tier. @returns whether any tier had it. */
+  /**
+   * Removes a key from every tier. Where processes share a tier, it also wins over
+   * what another one writes in the 500 ms after it: so far their clocks may be apart.
+   *
+   * @returns whether any tier had it.
+   */
   delete(key: string, options?: OperationOptions): Promise<boolean>;
 
   /** Tells whether a tier holds a key. Does not look at tags: true also for an entry that {@linkcode Cache.deleteByTag} has dropped. */

@@ -61,18 +61,21 @@ export async function runSuite(
 }
 
 /** Test files that one command runs. */
-interface Pass {
+export interface Pass {
+  /** The files. */
   readonly files: readonly string[];
   /** Whether files may share their process with others at the same time. */
   readonly parallel: boolean;
 }
 
 /**
+ * The commands that run some test files, one after another.
+ *
  * Deno runs files side by side as threads of one process, Bun many in each of
  * a few, Node each in its own: what looks at the memory of its process gets, on
  * the first two, one in which nothing else runs.
  */
-function passesOf(runtime: RuntimeName, files: readonly string[]): Pass[] {
+export function passesOf(runtime: RuntimeName, files: readonly string[]): Pass[] {
   const apart = runtime === "node" ? [] : files.filter(measuresMemory);
   const others = files.filter((file) => !apart.includes(file));
   return [{ files: others, parallel: true }, { files: apart, parallel: false }]

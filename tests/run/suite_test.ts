@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { judge, timeFiles } from "./suite.ts";
+import { judge, passesOf, timeFiles } from "./suite.ts";
 
 const FILES = ["tests/a_test.ts", "tests/b_test.ts"];
 const ENDED_WELL = { code: 0, trouble: undefined, output: "" };
@@ -75,6 +75,31 @@ describe("judge()", () => {
     assert.equal(passed, 0);
     assert.equal(failures.length, 2);
     assert.match(failures[1]?.detail ?? "", /no such flag/);
+  });
+});
+
+describe("passesOf()", () => {
+  const codec = "tests/codecs/lz4_test.ts";
+  const hostile = "tests/backends/object_store/hostile_objects_test.ts";
+  const other = "tests/run/suite_test.ts";
+
+  it("gives what looks at the memory of its process one in which nothing else runs", () => {
+    for (const runtime of ["deno", "bun"] as const) {
+      assert.deepEqual(passesOf(runtime, [codec, other, hostile]), [
+        { files: [other], parallel: true },
+        { files: [codec, hostile], parallel: false },
+      ]);
+    }
+  });
+
+  it("leaves on Node, where each file has a process, all files together", () => {
+    const files = [codec, other, hostile];
+    assert.deepEqual(passesOf("node", files), [{ files, parallel: true }]);
+  });
+
+  it("runs no command without files", () => {
+    assert.deepEqual(passesOf("bun", [other]), [{ files: [other], parallel: true }]);
+    assert.deepEqual(passesOf("bun", [codec]), [{ files: [codec], parallel: false }]);
   });
 });
 
