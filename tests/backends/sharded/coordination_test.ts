@@ -35,7 +35,6 @@ async function overRedis(prefix: string): Promise<ShardedBackend> {
       type: "redis",
       redisUrl: url,
       prefix,
-      connectTimeout: "1s",
     })),
   });
   opened.push(backend);
