@@ -56,7 +56,6 @@ describe("looksCompressible()", () => {
     });
   }
 
-  const wrongAtMost = 2;
   const dense: Readonly<Record<string, () => Uint8Array>> = {
     "1536-d vectors of length 1": () => {
       const vector = Float32Array.from({ length: 1536 }, gaussian);
@@ -70,8 +69,9 @@ describe("looksCompressible()", () => {
   };
   for (const [what, make] of Object.entries(dense)) {
     it(`is false for ${what} (seed ${seed})`, () => {
-      const wrong = countCompressible(Array.from({ length: 200 }, make));
-      assert.ok(wrong <= wrongAtMost, `true for ${wrong} of 200`);
+      // One in a hundred may be, and of int8 vectors one in a thousand is: of few, chance makes more.
+      const wrong = countCompressible(Array.from({ length: 1000 }, make));
+      assert.ok(wrong <= 10, `true for ${wrong} of 1000`);
     });
   }
 
@@ -84,7 +84,7 @@ describe("looksCompressible()", () => {
         pack((line) => zlib.zstdCompressSync(line)),
         pack((line) => zlib.brotliCompressSync(line, BROTLI_FAST)),
       ]
-    ) assert.ok(countCompressible(packed) <= wrongAtMost);
+    ) assert.ok(countCompressible(packed) <= 2);
   });
 
   it("is true for every one of the real documents as JSON, as text and as MessagePack", () => {
