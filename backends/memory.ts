@@ -27,11 +27,11 @@ import {
   type EvictionPolicyName,
   evictionPolicyNames,
 } from "../src/eviction/policies.ts";
-import { randomSeed } from "../src/eviction/random_seed.ts";
 import { compileGlob } from "../src/glob.ts";
 import { nearestName } from "../src/nearest_name.ts";
 import { sizeOf } from "../src/size_of.ts";
 import type { EvictionPolicy, EvictionPolicyFactory } from "../src/eviction/eviction_policy.ts";
+import { KeyHash } from "./_key_hash.ts";
 import type {
   BackendContext,
   BackendSetOptions,
@@ -159,7 +159,13 @@ export class MemoryBackend implements CacheBackend {
     const limits = { maxWeight: this.#maxBytes, maxEntries: this.#maxEntries };
     const createPolicy = readPolicy(reader.raw("evictionPolicy"));
     this.#context = context;
-    this.#store = new MemoryStore(context.clock, createPolicy(limits), limits, randomSeed());
+    const hash = KeyHash.random();
+    this.#store = new MemoryStore(
+      context.clock,
+      createPolicy(limits),
+      limits,
+      (key) => hash.lowOf(key),
+    );
     this.#sweeper = new Sweeper(
       context.clock,
       this.#store,

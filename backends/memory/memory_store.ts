@@ -29,7 +29,7 @@ export class MemoryStore {
   readonly #clock: Clock;
   readonly #policy: Probation;
   readonly #limits: EvictionLimits;
-  readonly #seed: number | undefined;
+  readonly #hashOf: (key: string) => number;
   readonly #slots = new Map<string, number>();
   #entries: (CacheEntry | undefined)[] = [];
   #expiresAt = new Float64Array(0);
@@ -41,12 +41,17 @@ export class MemoryStore {
   #evictions = 0;
   #expirations = 0;
 
-  /** @param seed of the hashes that the policy is given: who does not know it cannot make keys whose hashes collide. */
-  constructor(clock: Clock, policy: EvictionPolicy, limits: EvictionLimits, seed?: number) {
+  /** @param hashOf hashes keys for the policy, to 32 bits. For keys that others choose: by what they do not know, so that none collide on purpose. */
+  constructor(
+    clock: Clock,
+    policy: EvictionPolicy,
+    limits: EvictionLimits,
+    hashOf: (key: string) => number = keyHash,
+  ) {
     this.#clock = clock;
     this.#policy = storePolicy(policy, limits);
     this.#limits = limits;
-    this.#seed = seed;
+    this.#hashOf = hashOf;
   }
 
   /** Entries held, those included whose time is over and that were not met since. */
@@ -130,7 +135,7 @@ export class MemoryStore {
     }
     if (slot < 0) {
       slot = this.#take(key);
-      const hash = this.#policy.usesHash ? keyHash(key, this.#seed) : 0;
+      const hash = this.#policy.usesHash ? this.#hashOf(key) : 0;
       if (isOnProbation) this.#policy.addProbation(slot, weight, hash);
       else this.#policy.add(slot, weight, hash, entry.cost);
     } else {

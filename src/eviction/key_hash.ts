@@ -1,14 +1,10 @@
-/** Where FNV-1a begins. */
-const OFFSET_BASIS = 0x811c9dc5;
-
 /**
  * 32 bits of a key: FNV-1a over its UTF-16 code units. The same for the same
- * key and seed in every process.
- *
- * @param seed where to begin. One that nobody knows keeps others from making keys that collide.
+ * key in every process, so that who wants keys that collide can make them; a
+ * secret start would not keep them from it, as some collide from one start in a hundred.
  */
-export function keyHash(key: string, seed: number = OFFSET_BASIS): number {
-  let hash = seed;
+export function keyHash(key: string): number {
+  let hash = 0x811c9dc5;
   for (let at = 0; at < key.length; at++) {
     hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
   }

@@ -8,7 +8,7 @@ import type { FileLayer } from "./file_layer.ts";
 import type { Health } from "./health.ts";
 import type { Witness } from "./identity.ts";
 import type { IoMeter } from "./io_meter.ts";
-import type { KeyHash } from "./key_hash.ts";
+import type { KeyHash } from "../../_key_hash.ts";
 import type { LogDirectory } from "./manifest.ts";
 
 /**

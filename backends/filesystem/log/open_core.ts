@@ -12,7 +12,7 @@ import { Health } from "./health.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { procTable, Witness } from "./identity.ts";
 import { IoMeter } from "./io_meter.ts";
-import { KeyHash } from "./key_hash.ts";
+import { KeyHash } from "../../_key_hash.ts";
 import { checkOptions, type SegmentLogOptions } from "./log_options.ts";
 import { type LogDirectory, openDirectory } from "./manifest.ts";
 import { networkFileSystem } from "./network_file_system.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EntryIndex, NO_SEGMENT } from "../../../../backends/filesystem/log/index.ts";
 import { IoMeter } from "../../../../backends/filesystem/log/io_meter.ts";
-import { KeyHash } from "../../../../backends/filesystem/log/key_hash.ts";
+import { KeyHash } from "../../../../backends/_key_hash.ts";
 import {
   decodeIdentity,
   encodeIdentity,

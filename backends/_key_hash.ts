@@ -1,8 +1,8 @@
 /**
  * 64-bit keyed hashes of keys: HalfSipHash-1-3 (Aumasson and Bernstein,
  * "SipHash: a fast short-input PRF", 2012), which needs 32-bit arithmetic
- * only. The seed is random and stays in its directory, so that nobody can
- * choose keys that collide.
+ * only. The seed is random and stays where it is used, in a directory or a
+ * process, so that nobody can choose keys that collide.
  *
  * The result is in two fields instead of a return value: no call allocates.
  */
@@ -17,6 +17,18 @@ export class KeyHash {
   constructor(seedLow: number, seedHigh: number) {
     this.#seedLow = seedLow | 0;
     this.#seedHigh = seedHigh | 0;
+  }
+
+  /** One whose seed nobody can guess. */
+  static random(): KeyHash {
+    const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+    return new KeyHash(low!, high!);
+  }
+
+  /** The lower half of the hash of a key. */
+  lowOf(key: string): number {
+    this.of(key);
+    return this.low;
   }
 
   /** Hashes the UTF-16 code units of a key, two to a word, with the number of units in the last word. */
