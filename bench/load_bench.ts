@@ -27,7 +27,7 @@ import { note, record } from "./suite/record.ts";
 import { scaled } from "./suite/scale.ts";
 
 const RATE = scaled(400, 1000);
-const SECONDS = scaled(0.3, 4);
+const SECONDS = scaled(0.3, 3);
 const KEYS = scaled(200, 2000);
 /** How many ask for a new key at the same time in a stampede. */
 const CROWD = 50;

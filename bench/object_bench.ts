@@ -35,7 +35,7 @@ const KINDS: readonly (readonly [name: string, open: OpenTierKind])[] = [
 const SIZE = SIZES.find(({ name }) => name === "6 KB")!;
 const KEYS = scaled(8, 64);
 const AT_ONCE = 32;
-const SECONDS = scaled(0, 12);
+const SECONDS = scaled(0, 8);
 const ROUNDS = scaled({ warmUps: 0, minRounds: 1 }, {});
 /** Gets of a round. */
 const ROUND = scaled(8, 64);

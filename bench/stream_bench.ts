@@ -33,7 +33,7 @@ const { values: given } = parseArgs({
 
 const MB = 1 << 20;
 const BYTES = scaled(6, 64) * MB;
-const SECONDS = scaled(0, 8);
+const SECONDS = scaled(0, 5);
 const ROUNDS = scaled({ warmUps: 0, minRounds: 1 }, { warmUps: 1 });
 /** At least four fifths of the floor. */
 const GOAL = { of: "ratio", atMost: 1 / 0.8 } as const;

@@ -19,7 +19,7 @@ export interface Peer {
   readonly name: string;
   /** What is measured, with its version. */
   readonly version: () => MaybePromise<string>;
-  /** Takes part in every other round only. @default false */
+  /** Takes part in one round only, because it takes as long as all others together. @default false */
   readonly isSlow?: boolean;
   /**
    * Opens an empty store.

@@ -12,10 +12,11 @@ const LARGE_BYTES = 1 << 20;
 const FILL_AT_ONCE = 16;
 /** Keys of one batch call. */
 const BATCH = 100;
-/** Batches of larger values move more than a cache is asked for at once. */
-const MAX_BATCH_VALUE = 8 << 10;
-/** Turns that each contender has; more means more fairness and less time a turn. */
+/** Batches of larger values would move more than 10 MB each. */
+const MAX_BATCH_VALUE = 100 << 10;
+/** Turns that each contender has; more means more fairness and less time a turn. The largest values take long enough in fewer. */
 const TURNS = scaled(1, 8);
+const LARGE_TURNS = scaled(1, 4);
 /** The least samples of a turn. */
 const MIN_SAMPLES = scaled(1, 3);
 /** Values of so many bytes take long enough to be timed one by one. */
@@ -64,10 +65,11 @@ export async function measureKind({ tier, kind, size, seconds }: Measurement): P
   }
   try {
     for (const contender of contenders) await warmUp(contender, keys, values);
-    for (let turn = 0; turn < TURNS; turn++) {
+    const turns = size.bytes < LARGE_BYTES ? TURNS : LARGE_TURNS;
+    for (let turn = 0; turn < turns; turn++) {
       for (let at = 0; at < contenders.length; at++) {
         const contender = contenders[(at + turn) % contenders.length]!;
-        await takeTurn(contender, kind, { keys, values, seconds: seconds / TURNS });
+        await takeTurn(contender, kind, { keys, values, seconds: seconds / turns });
       }
     }
     for (const contender of contenders) tell(contender, tier, size);
