@@ -62,7 +62,7 @@ export async function readRefusal(
     if (!(error instanceof StoreError)) throw error;
     return "";
   });
-  const retryAfter = retryAfterOf(response.headers.get("retry-after"));
+  const retryAfter = retryAfterOf((name) => response.headers.get(name));
   return { status: response.status, text, retryAfter };
 }
 
@@ -84,9 +84,16 @@ export function dateOf(text: string | null | undefined): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** How long an answer asks to wait, in milliseconds. */
-export function retryAfterOf(text: string | null | undefined): number | undefined {
-  return typeof text === "string" && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;
+/** Gives a header of an answer by its name in lower case. */
+type HeaderOf = (name: string) => string | null | undefined;
+
+/** How long an answer asks to wait, in milliseconds; where it names a time, by its own clock. */
+export function retryAfterOf(headerOf: HeaderOf): number | undefined {
+  const text = headerOf("retry-after") ?? "";
+  if (/^\d{1,6}$/.test(text)) return Number(text) * 1000;
+  const end = / GMT$/.test(text) ? dateOf(text) : undefined;
+  const now = dateOf(headerOf("date"));
+  return end === undefined || now === undefined ? undefined : Math.max(0, end - now);
 }
 
 /** A connection that could not be made, or was lost. */

@@ -61,7 +61,7 @@ export function azureError(error: unknown): StoreError {
   const { name, statusCode, response } = (error ?? {}) as RestErrorLike;
   const code = codeOf(error);
   const status = typeof statusCode === "number" ? statusCode : undefined;
-  const retryAfter = retryAfterOf(response?.headers?.get?.("retry-after"));
+  const retryAfter = retryAfterOf((name) => response?.headers?.get?.(name));
   const detail = code ?? (status === undefined ? String(name) : String(status));
   if (isCredentialError(name)) return new StoreError("credentials", { detail: String(name) });
   const known = code !== undefined && Object.hasOwn(KINDS, code) ? KINDS[code] : undefined;

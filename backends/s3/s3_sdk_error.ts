@@ -18,7 +18,7 @@ export function answerOfSdkError(error: unknown): S3Answer {
     !/^(?:Error|TypeError|Unknown|UnknownError|S3ServiceException)$/.test(name);
   // The code of a HEAD is its status in words.
   const code = known && !/^\d*$/.test(name) ? name : undefined;
-  return { status, code, retryAfter: retryAfterOf($response?.headers?.["retry-after"]) };
+  return { status, code, retryAfter: retryAfterOf((name) => $response?.headers?.[name]) };
 }
 
 /** Failures that reached no store, `undefined` for others. */

@@ -244,6 +244,22 @@ for (const way of WAYS) {
       );
     });
 
+    it("waits until the time that the store names, by the store's clock", () => {
+      const waits = new RecordedWaits();
+      return withStore(
+        async ({ store: { proxy, refuses }, backend }) => {
+          const now = Date.now();
+          const [date, end] = [now, now + 7000].map((time) => new Date(time).toUTCString());
+          proxy.inject(refuses(503, "SlowDown", { date: date!, "retry-after": end! }));
+          assert.equal(await backend.get("nothing"), undefined);
+          assert.deepEqual(waits.taken, [7000]);
+          assert.equal(proxy.requests.length, 2);
+        },
+        {},
+        waits.clock,
+      );
+    });
+
     for (const [status, code] of REFUSALS) {
       it(`is not tried again after ${status}`, () =>
         withStore(async ({ store, backend }) => {
