@@ -1,6 +1,6 @@
 import type { BenchReport, Figure } from "../suite/figure.ts";
 import { README_TABLES } from "./readme_tables.ts";
-import { type Lookup, type ReadmeTable, type Selector, tableMarkdown } from "./tables.ts";
+import { lookupIn, type ReadmeTable, tableMarkdown } from "./tables.ts";
 
 /** Leaves only the figures that README shows, and their floors. */
 export function extractFigures(
@@ -39,20 +39,12 @@ export function fillReadme(
   report: BenchReport,
   tables: readonly ReadmeTable[] = README_TABLES,
 ): string {
-  const lookup: Lookup = (selector, runtime) => find(report, selector, runtime);
+  const lookup = lookupIn(report);
   let filled = replaceBetween(readme, "method", methodLine(report));
   for (const table of tables) {
     filled = replaceBetween(filled, table.name, tableMarkdown(table, lookup));
   }
   return filled;
-}
-
-function find(report: BenchReport, { bench, ...wanted }: Selector, runtime: string) {
-  const run = report.runs.find((one) => one.bench === bench && one.runtime === runtime);
-  const figure = run?.figures.find(({ group, subject, metric }) =>
-    group === wanted.group && subject === wanted.subject && metric === wanted.metric
-  );
-  return figure === undefined ? undefined : { figure, all: run!.figures };
 }
 
 function methodLine({ method: { machine, cores, runtimes, date, load } }: BenchReport): string {

@@ -104,6 +104,43 @@ const storage = (name: string): readonly Cell[] => [
 /** The tables of figures that README has. */
 export const README_TABLES: readonly ReadmeTable[] = [
   {
+    name: "summary",
+    headings: ["", "measured", "beside"],
+    rows: [
+      beside(
+        "memory hit, `await cache.get`",
+        at("memory_hit", "hit, awaited", "CacheManager get, with a TTL"),
+        "an async function around `Map.get`",
+      ),
+      beside(
+        "memory tier's `peek`",
+        at("memory_hit", "hit, synchronous", "memory tier peek"),
+        "lru-cache's `get`",
+      ),
+      beside(
+        "`getEmbedding`, 1 KB text in memory",
+        at("embedding", "lookup, embedding of a 1 KB text in memory", "getEmbedding, known text"),
+      ),
+      beside(
+        "frame of a 6 KB vector, encode and decode",
+        at("frame", "frame, a vector of 6 KB", "encode and decode"),
+      ),
+      disk("disk tier, get of 6 KB", "backend: get", "a positioned read of an open file"),
+      disk(
+        "disk tier, get through `CacheManager`, memory misses",
+        "CacheManager: get, memory misses",
+        "the same",
+      ),
+      disk("disk tier, set of a new key", "backend: set, new key", "an append to an open file"),
+      disk(
+        "disk tier, set over a key that is there",
+        "backend: set, key that is there",
+        "the same",
+      ),
+      disk("disk tier, set through `CacheManager`", "CacheManager: set, new key", "the same"),
+    ],
+  },
+  {
     name: "tiers",
     headings: [
       "6 KB through `CacheManager`",
@@ -198,43 +235,6 @@ export const README_TABLES: readonly ReadmeTable[] = [
       peer("Keyv"),
       peer("BentoCache"),
       peer("unstorage memory"),
-    ],
-  },
-  {
-    name: "summary",
-    headings: ["", "measured", "beside"],
-    rows: [
-      beside(
-        "memory hit, `await cache.get`",
-        at("memory_hit", "hit, awaited", "CacheManager get, with a TTL"),
-        "an async function around `Map.get`",
-      ),
-      beside(
-        "memory tier's `peek`",
-        at("memory_hit", "hit, synchronous", "memory tier peek"),
-        "lru-cache's `get`",
-      ),
-      beside(
-        "`getEmbedding`, 1 KB text in memory",
-        at("embedding", "lookup, embedding of a 1 KB text in memory", "getEmbedding, known text"),
-      ),
-      beside(
-        "frame of a 6 KB vector, encode and decode",
-        at("frame", "frame, a vector of 6 KB", "encode and decode"),
-      ),
-      disk("disk tier, get of 6 KB", "backend: get", "a positioned read of an open file"),
-      disk(
-        "disk tier, get through `CacheManager`, memory misses",
-        "CacheManager: get, memory misses",
-        "the same",
-      ),
-      disk("disk tier, set of a new key", "backend: set, new key", "an append to an open file"),
-      disk(
-        "disk tier, set over a key that is there",
-        "backend: set, key that is there",
-        "the same",
-      ),
-      disk("disk tier, set through `CacheManager`", "CacheManager: set, new key", "the same"),
     ],
   },
 ];

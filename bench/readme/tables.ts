@@ -1,4 +1,11 @@
-import { type Figure, ratioOf, showNumber, showValue, type Unit } from "../suite/figure.ts";
+import {
+  type BenchReport,
+  type Figure,
+  ratioOf,
+  showNumber,
+  showValue,
+  type Unit,
+} from "../suite/figure.ts";
 
 /** The runtimes in the order in which README shows them. */
 export const README_RUNTIMES = ["deno", "bun", "node"] as const;
@@ -37,20 +44,47 @@ export type Lookup = (
   runtime: string,
 ) => { readonly figure: Figure; readonly all: readonly Figure[] } | undefined;
 
-/** Writes a table as Markdown. */
+/** Finds figures in a report. */
+export function lookupIn({ runs }: BenchReport): Lookup {
+  return ({ bench, ...wanted }, runtime) => {
+    const run = runs.find((one) => one.bench === bench && one.runtime === runtime);
+    const figure = run?.figures.find(({ group, subject, metric }) =>
+      group === wanted.group && subject === wanted.subject && metric === wanted.metric
+    );
+    return figure === undefined ? undefined : { figure, all: run!.figures };
+  };
+}
+
+/** Writes a table as Markdown. @throws when a figure is missing. */
 export function tableMarkdown({ headings, rows }: ReadmeTable, lookup: Lookup): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [
     line(headings),
     `|${"---|".repeat(headings.length)}`,
-    ...rows.map((cells) =>
-      line(cells.map((cell) => typeof cell === "string" ? cell : showCell(cell, lookup)))
-    ),
+    ...rows.map((cells) => line(cells.map((cell) => showCell(cell, lookup)))),
   ].join("\n");
 }
 
-function showCell({ figure: selector, as = "value", of }: Shown, lookup: Lookup): string {
-  const found = README_RUNTIMES.map((runtime) => lookup(selector, runtime));
+/** The texts of the rows whose figures were all measured, on some of the runtimes. */
+export function measuredRows(
+  { rows }: ReadmeTable,
+  lookup: Lookup,
+  runtimes: readonly string[],
+): string[][] {
+  const isMeasured = (cell: Cell): boolean =>
+    typeof cell === "string" || runtimes.some((runtime) => lookup(cell.figure, runtime));
+  return rows.filter((cells) => cells.every(isMeasured))
+    .map((cells) => cells.map((cell) => showCell(cell, lookup, runtimes)));
+}
+
+function showCell(
+  cell: Cell,
+  lookup: Lookup,
+  runtimes: readonly string[] = README_RUNTIMES,
+): string {
+  if (typeof cell === "string") return cell;
+  const { figure: selector, as = "value", of } = cell;
+  const found = runtimes.map((runtime) => lookup(selector, runtime));
   const unit = found.find((one) => one !== undefined)?.figure.unit;
   if (unit === undefined) {
     const { bench, group, subject, metric } = selector;

@@ -19,6 +19,8 @@ const CHARACTER_WIDTH = 6.9;
 const LEAST_MARGIN = 90;
 /** Where the largest is so many times the smallest, the scale is logarithmic. */
 const LOGARITHMIC_FROM = 12;
+/** Charts of more rows have their scale at both ends. */
+const MAX_ROWS_WITH_ONE_SCALE = 30;
 
 /** A subject in one case, on one runtime. */
 interface Mark {
@@ -56,12 +58,14 @@ export function drawChart(chart: Chart): string {
     document,
     width: WIDTH,
     height: 76 + rows.length * ROW_HEIGHT,
+    marginTop: 32,
     marginLeft: Math.max(LEAST_MARGIN, 16 + longest * CHARACTER_WIDTH),
     marginRight: 24,
     marginBottom: 44,
     style: { background: "transparent", fontSize: "12px", overflow: "visible" },
     x: {
       grid: true,
+      axis: rows.length > MAX_ROWS_WITH_ONE_SCALE ? "both" : "bottom",
       ...(isLogarithmic ? { type: "log" } : { zero: true }),
       label: `${unit === "us" ? "µs" : unit} (${isMoreBetter(first!) ? "more" : "less"} is better)`,
       tickFormat: (value: number) => value.toLocaleString("en-US", { maximumSignificantDigits: 3 }),

@@ -1,12 +1,14 @@
 import {
   type BenchReport,
+  beyondGoal,
   type Figure,
-  keepsGoal,
   type Method,
   ratioOf,
   showNumber,
   showValue,
 } from "../suite/figure.ts";
+import { README_TABLES } from "../readme/readme_tables.ts";
+import { lookupIn, measuredRows } from "../readme/tables.ts";
 import type { Chart, RuntimeFigure } from "./charts.ts";
 import { COLOURS } from "./draw_chart.ts";
 import { escapeHtml, html } from "./html.ts";
@@ -18,11 +20,11 @@ export interface DrawnChart {
 }
 
 const STYLE = `${COLOURS}
-body { color: var(--ink); background: var(--paper); font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
+body { color: var(--ink); background: var(--paper); font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 3rem; border-bottom: 1px solid var(--line); } h3 { font-size: 1rem; margin: 2rem 0 0.5rem; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; } th, td { padding: 2px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th.text, td.text { text-align: left; white-space: normal; } th { color: var(--faint); font-weight: 600; }
-.scroll { overflow-x: auto; } .missed { font-weight: 700; } .faint { color: var(--faint); } nav a { margin-right: 1rem; } a { color: var(--deno); }
+.scroll { overflow-x: auto; margin: 1rem 0; } nav { margin-top: 1rem; } .missed { font-weight: 700; } .faint { color: var(--faint); } nav a { margin-right: 1rem; } a { color: var(--deno); }
 .key span { margin-right: 1.2rem; } .deno { color: var(--deno); } .bun { color: var(--bun); } .node { color: var(--node); }
 .scroll svg { min-width: 40rem; max-width: 100%; height: auto; } summary { cursor: pointer; color: var(--faint); }`;
 
@@ -47,6 +49,7 @@ export function pageOf(report: BenchReport, drawn: readonly DrawnChart[]): strin
         <a href="#${bench}">${titleOf(bench)}</a>
       `
     )}</nav>
+    ${[glanceOf(report)]}
     ${[goalsOf(report)]}
     ${benches.map((bench) =>
       sectionOf(bench, report, drawn.filter(({ chart }) => chart.bench === bench))
@@ -82,27 +85,54 @@ function methodOf(method: Method): string {
   `;
 }
 
+/** What README shows, as far as it was measured. */
+function glanceOf(report: BenchReport): string {
+  const runtimes = Object.keys(report.method.runtimes);
+  const tables = README_TABLES.flatMap((table) => {
+    const rows = measuredRows(table, lookupIn(report), runtimes);
+    return rows.length === 0 ? [] : [tableOf(table.headings, rows, 1)];
+  });
+  if (tables.length === 0) return "";
+  return html`
+    <h2>At a glance</h2>
+    <p class="faint">Figures of ${runtimes.join(" / ")}, one where they are the same.</p>
+    ${tables}
+  `;
+}
+
 function goalsOf({ runs }: BenchReport): string {
-  const rows = runs.flatMap(({ runtime, bench, figures }) =>
+  const judged = runs.flatMap(({ runtime, bench, figures }) =>
     figures.flatMap((figure) => {
-      const isKept = keepsGoal(figure, figures);
-      return isKept === undefined ? [] : [{ runtime, bench, figure, figures, isKept }];
+      const beyond = beyondGoal(figure, figures);
+      return beyond === undefined ? [] : [{ runtime, bench, figure, figures, beyond }];
     })
   );
-  if (rows.length === 0) return "";
-  const missed = rows.filter(({ isKept }) => !isKept);
+  if (judged.length === 0) return "";
+  const missed = judged.filter(({ beyond }) => beyond > 0).sort((a, b) => b.beyond - a.beyond);
+  const runtimes = [...new Set(judged.map(({ runtime }) => runtime))];
+  const benches = [...new Set(judged.map(({ bench }) => bench))];
+  const keptBy = (bench: string, runtime: string): string => {
+    const own = judged.filter((one) => one.bench === bench && one.runtime === runtime);
+    return `${own.filter(({ beyond }) => beyond === 0).length} of ${own.length}`;
+  };
   return html`
     <h2>Goals</h2>
-    <p>${String(rows.length - missed.length)} of ${String(rows.length)} kept.</p>
-    <details ${missed.length > 0 ? "open" : ""}><summary>Missed</summary>${[tableOf(
-      ["bench", "runtime", "what", "who", "figure", "goal"],
-      missed.map(({ bench, runtime, figure, figures }) => [
+    <p>${String(judged.length - missed.length)} of ${String(judged.length)} kept.</p>
+    ${[tableOf(
+      ["bench", ...runtimes],
+      benches.map((bench) => [titleOf(bench), ...runtimes.map((name) => keptBy(bench, name))]),
+      1,
+    )]}
+    <details><summary>Missed, the furthest first</summary>${[tableOf(
+      ["bench", "runtime", "what", "who", "figure", "goal", "beyond it"],
+      missed.map(({ bench, runtime, figure, figures, beyond }) => [
         bench,
         runtime,
         `${figure.group}: ${figure.metric}`,
         figure.subject,
         showGoalValue(figure, figures),
         showGoal(figure),
+        `${showNumber(beyond * 100)} %`,
       ]),
       4,
     )]}</details>
@@ -179,12 +209,17 @@ function tableOf(
   textColumns: number,
 ): string {
   const cell = (tag: "th" | "td", text: string, at: number): string =>
-    `<${tag}${at < textColumns ? ' class="text"' : ""}>${escapeHtml(text)}</${tag}>`;
+    `<${tag}${at < textColumns ? ' class="text"' : ""}>${codeIn(escapeHtml(text))}</${tag}>`;
   const line = (tag: "th" | "td", cells: readonly string[]): string =>
     `<tr>${cells.map((text, at) => cell(tag, text, at)).join("")}</tr>`;
   return `<div class="scroll"><table>${line("th", headings)}${
     rows.map((row) => line("td", row)).join("\n")
   }</table></div>`;
+}
+
+/** Marks what stands between backticks as code. */
+function codeIn(safe: string): string {
+  return safe.replace(/`([^`]+)`/g, "<code>$1</code>");
 }
 
 function titleOf(bench: string): string {

@@ -90,13 +90,18 @@ export function ratioOf(figure: Figure, all: readonly Figure[]): number | undefi
   return isMoreBetter(figure) ? floor.value / figure.value : figure.value / floor.value;
 }
 
-/** Whether a figure keeps to its goal; `undefined` where it has none, or no floor to compare with. */
-export function keepsGoal(figure: Figure, all: readonly Figure[]): boolean | undefined {
+/**
+ * How far a figure is beyond its goal, as a share of the limit: 0 where it is
+ * kept, `undefined` where there is none, or no floor to compare with.
+ */
+export function beyondGoal(figure: Figure, all: readonly Figure[]): number | undefined {
   const { goal } = figure;
   if (goal === undefined) return undefined;
   const value = goal.of === "value" ? figure.value : ratioOf(figure, all);
   if (value === undefined) return undefined;
-  return value <= (goal.atMost ?? Infinity) && value >= (goal.atLeast ?? -Infinity);
+  const { atMost = Infinity, atLeast = -Infinity } = goal;
+  if (value > atMost) return value / atMost - 1;
+  return value < atLeast ? atLeast / value - 1 : 0;
 }
 
 /** The number and its unit, with three significant digits. */

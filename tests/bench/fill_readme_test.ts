@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { extractFigures, fillReadme } from "../../bench/readme/fill_readme.ts";
-import type { ReadmeTable } from "../../bench/readme/tables.ts";
+import { lookupIn, measuredRows, type ReadmeTable } from "../../bench/readme/tables.ts";
 import type { BenchReport, Figure } from "../../bench/suite/figure.ts";
 
 const floor: Figure = { group: "get", subject: "map", metric: "time", unit: "us", value: 2 };
@@ -66,5 +66,18 @@ describe("extractFigures()", () => {
     const subjects = kept.runs[0]!.figures.map(({ subject }) => subject);
     assert.deepEqual(subjects, ["map", "ours"]);
     assert.equal(fillReadme(README, kept, tables), fillReadme(README, report, tables));
+  });
+});
+
+describe("measuredRows()", () => {
+  it("leaves out what was not measured, and runtimes that did not run", () => {
+    const unknown = { ...figure, subject: "unknown" };
+    const table = {
+      ...tables[0]!,
+      rows: [...tables[0]!.rows, ["no get", { figure: unknown }, ""]],
+    };
+    assert.deepEqual(measuredRows(table, lookupIn(report), ["bun", "deno"]), [
+      ["a get", "4.00 / 3.00 µs", "2.00 / 1.50 × a map"],
+    ]);
   });
 });

@@ -4,8 +4,8 @@ import { chartsOf } from "../../bench/report/charts.ts";
 import { escapeHtml, html } from "../../bench/report/html.ts";
 import {
   type BenchReport,
+  beyondGoal,
   type Figure,
-  keepsGoal,
   ratioOf,
   showValue,
 } from "../../bench/suite/figure.ts";
@@ -30,14 +30,17 @@ describe("figures", () => {
     assert.equal(ratioOf(figure({ floor: "floor", group: "set" }), [floor]), undefined);
   });
 
-  it("keep their goal or miss it", () => {
+  it("keep their goal, or are beyond it by a share of its limit", () => {
     const all = [figure({ subject: "floor", value: 2 })];
     const ours = (value: number): Figure =>
       figure({ value, floor: "floor", goal: { of: "ratio", atMost: 2 } });
-    assert.equal(keepsGoal(ours(4), all), true);
-    assert.equal(keepsGoal(ours(4.1), all), false);
-    assert.equal(keepsGoal(ours(4), []), undefined);
-    assert.equal(keepsGoal(figure({ value: 89, goal: { of: "value", atLeast: 90 } }), []), false);
+    assert.equal(beyondGoal(ours(4), all), 0);
+    assert.equal(beyondGoal(ours(5), all), 0.25);
+    assert.equal(beyondGoal(ours(4), []), undefined);
+    assert.equal(beyondGoal(figure({}), all), undefined);
+    const least = (value: number): Figure => figure({ value, goal: { of: "value", atLeast: 90 } });
+    assert.equal(beyondGoal(least(90), []), 0);
+    assert.equal(beyondGoal(least(60), []), 0.5);
   });
 
   it("are shown with three significant digits", () => {
