@@ -5,22 +5,22 @@ interface Planned {
 }
 
 const PLAN: Readonly<Record<string, Planned>> = {
-  codec: { quick: 2, full: 13 },
-  disk_peers: { quick: 3, full: 115 },
+  codec: { quick: 2, full: 14 },
+  disk_peers: { quick: 3, full: 89 },
   embedding: { quick: 1, full: 2 },
-  embedding_storage: { quick: 1, full: 12 },
-  filesystem: { quick: 1, full: 7 },
+  embedding_storage: { quick: 1, full: 13 },
+  filesystem: { quick: 1, full: 10 },
   frame: { quick: 1, full: 5 },
-  hit_ratio: { quick: 3, full: 77 },
-  load: { quick: 5, full: 46 },
+  hit_ratio: { quick: 3, full: 88 },
+  load: { quick: 5, full: 35 },
   memory_hit: { quick: 1, full: 8 },
-  object: { quick: 3, full: 76 },
+  object: { quick: 3, full: 52 },
   peer: { quick: 2, full: 19 },
-  redis: { quick: 2, full: 15 },
+  redis: { quick: 2, full: 16 },
   serializer: { quick: 1, full: 25 },
-  stack: { quick: 2, full: 17 },
-  stream: { quick: 3, full: 84 },
-  tier: { quick: 11, full: 220 },
+  stack: { quick: 2, full: 24 },
+  stream: { quick: 3, full: 62 },
+  tier: { quick: 11, full: 190 },
 };
 
 const UNKNOWN: Planned = { quick: 4, full: 45 };

@@ -17,8 +17,9 @@ const MAX_BATCH_VALUE = 100 << 10;
 /** Turns that each contender has; more means more fairness and less time a turn. The largest values take long enough in fewer. */
 const TURNS = scaled(1, 8);
 const LARGE_TURNS = scaled(1, 4);
-/** The least samples of a turn. */
+/** The least samples of a turn; batches that move a lot are sampled once a turn. */
 const MIN_SAMPLES = scaled(1, 3);
+const MAX_BYTES_SAMPLED_AGAIN = 1 << 20;
 /** Values of so many bytes take long enough to be timed one by one. */
 const BYTES_A_SAMPLE = 256 << 10;
 /** What is timed together says nothing of single calls: for percentiles some are timed alone as well. */
@@ -116,30 +117,34 @@ async function takeTurn(
     samples.set(name, all);
   };
   const addCalls = async (name: string, call: () => unknown): Promise<void> => {
-    add(name, await latencies(call, share, callsPerSample));
-    if (callsPerSample > 1) add(name + ALONE, await latencies(call, share / 4, 1));
+    add(name, await latencies(call, { milliseconds: share, callsPerSample }));
+    if (callsPerSample > 1) add(name + ALONE, await latencies(call, { milliseconds: share / 4 }));
   };
   await addCalls("set", set);
   await addCalls("get", get);
   if (store.getMany !== undefined && bytes <= MAX_BATCH_VALUE) {
     const batch = keys.slice(0, BATCH);
-    add("getMany of 100", await latencies(() => store.getMany!(batch), share, 1));
+    const minSamples = bytes * BATCH > MAX_BYTES_SAMPLED_AGAIN ? 1 : MIN_SAMPLES;
+    const read = (): unknown => store.getMany!(batch);
+    add("getMany of 100", await latencies(read, { milliseconds: share, minSamples }));
   }
   if (bytes >= MIN_STREAMED && store.setStream !== undefined) {
     const write = (): unknown => store.setStream!(key(), streamOf(values[next % values.length]!));
-    add("set as a stream", await latencies(write, share, 1));
+    add("set as a stream", await latencies(write, { milliseconds: share }));
   }
   if (bytes >= MIN_STREAMED && store.getStream !== undefined) {
     const read = async (): Promise<unknown> => drain(await store.getStream!(key()), bytes);
-    add("get as a stream", await latencies(read, share, 1));
+    add("get as a stream", await latencies(read, { milliseconds: share }));
   }
   const atOnce = callersOf(bytes);
   add("get at once", [await throughput(get, share, atOnce)]);
   add("set at once", [await throughput(set, share, atOnce)]);
   const doomed = keys.slice(0, Math.max(MIN_SAMPLES, Math.floor(keys.length / 4)));
-  const addDeletes = async (name: string, calls: number): Promise<void> => {
+  const addDeletes = async (name: string, callsPerSample: number): Promise<void> => {
     let last = 0;
-    add(name, await latencies(() => store.delete(doomed[last++]!), share, calls, doomed.length));
+    const remove = (): unknown => store.delete(doomed[last++]!);
+    const maxCalls = doomed.length;
+    add(name, await latencies(remove, { milliseconds: share, callsPerSample, maxCalls }));
     await fill(store, doomed.slice(0, last), values);
   };
   const together = Math.min(callsPerSample, doomed.length);
@@ -164,16 +169,26 @@ function callersOf(bytes: number): number {
   return bytes < LARGE_BYTES ? AT_ONCE : LARGE_AT_ONCE;
 }
 
+/** How long calls are made, and how they are sampled. */
+interface Sampling {
+  /** How long calls are made. */
+  readonly milliseconds: number;
+  /** Calls that are timed together. @default 1 */
+  readonly callsPerSample?: number;
+  /** The least samples, whatever they take. @default 3, in a quick run 1 */
+  readonly minSamples?: number;
+  /** The most calls. @default Infinity */
+  readonly maxCalls?: number;
+}
+
 /** Microseconds of each call, one after another. */
 async function latencies(
   call: () => unknown,
-  milliseconds: number,
-  callsPerSample: number,
-  most = Infinity,
+  { milliseconds, callsPerSample = 1, minSamples = MIN_SAMPLES, maxCalls = Infinity }: Sampling,
 ): Promise<number[]> {
   const samples: number[] = [];
   const end = performance.now() + milliseconds;
-  for (let made = 0; made + callsPerSample <= most; made += callsPerSample) {
+  for (let made = 0; made + callsPerSample <= maxCalls; made += callsPerSample) {
     const start = performance.now();
     for (let time = 0; time < callsPerSample; time++) {
       const answer = call();
@@ -181,7 +196,7 @@ async function latencies(
     }
     const now = performance.now();
     samples.push((now - start) * 1000 / callsPerSample);
-    if (now > end && samples.length >= MIN_SAMPLES) break;
+    if (now > end && samples.length >= minSamples) break;
   }
   return samples;
 }
