@@ -5,6 +5,9 @@ import { decodeFrame, encodeFrame, type EntryMetadata, FRAME_HEADER_BYTES } from
 import { isStreamFrame } from "./stream_frame.ts";
 import { decodeWholeStreamFrame } from "./whole_stream_frame.ts";
 
+/** Stands for a value that is not alive yet. */
+const NOT_LIVE = Symbol("not live");
+
 /**
  * One cached thing: a key, its metadata, and a value that exists alive, as
  * bytes, or both. Stores inside the process keep it as it is; stores of bytes
@@ -26,6 +29,12 @@ import { decodeWholeStreamFrame } from "./whole_stream_frame.ts";
  * ```
  */
 export class CacheEntry implements EntryMetadata {
+  // What a hit needs stands first: memory that is not in the processor's caches costs more than all else.
+  /** The value once it is alive, so that nothing else has to be looked at. */
+  #value: unknown = NOT_LIVE;
+  /** Names under which entries are dropped together. */
+  readonly tags: readonly string[];
+  readonly #content: EntryContent;
   /** The key it was set under. */
   readonly key: string;
   /** When the value was set, epoch milliseconds. */
@@ -36,21 +45,19 @@ export class CacheEntry implements EntryMetadata {
   readonly staleUntil: number;
   /** Newest wins. */
   readonly version: number;
-  /** Names under which entries are dropped together. */
-  readonly tags: readonly string[];
   /** What it costs to get the value again; `undefined` where that is not known, as of what was read from bytes. */
   readonly cost: number | undefined;
-  readonly #content: EntryContent;
 
   private constructor(key: string, metadata: EntryMetadata, content: EntryContent) {
+    this.tags = metadata.tags;
+    this.#content = content;
     this.key = key;
     this.createdAt = metadata.createdAt;
     this.expiresAt = metadata.expiresAt;
     this.staleUntil = metadata.staleUntil;
     this.version = metadata.version;
-    this.tags = metadata.tags;
     this.cost = metadata.cost;
-    this.#content = content;
+    if (content.hasValue) this.#value = content.value(0);
   }
 
   /**
@@ -88,12 +95,15 @@ export class CacheEntry implements EntryMetadata {
    * @throws {CacheError} when the bytes cannot be decoded.
    */
   value(maxDecodedBytes: number = DEFAULT_MAX_DECODED_BYTES): MaybePromise<unknown> {
-    return this.#content.value(maxDecodedBytes);
+    if (this.#value !== NOT_LIVE) return this.#value;
+    const value = this.#content.value(maxDecodedBytes);
+    if (this.#content.hasValue) this.#value = value;
+    return value;
   }
 
   /** Whether {@linkcode CacheEntry.value} answers without decoding. */
   get isLive(): boolean {
-    return this.#content.hasValue;
+    return this.#value !== NOT_LIVE || this.#content.hasValue;
   }
 
   /**
