@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
 import process from "node:process";
-import { AZURE_VARIABLE, findAzurite, startAzurite } from "../servers/azurite_server.ts";
-import { S3_VARIABLE, startCeph } from "../servers/ceph_server.ts";
+import { modulesOf } from "./modules.ts";
 import { runCommand } from "./spawn.ts";
 
 /** A kind of server that tests need. */
 interface ServerKind {
-  /** The file of tests/servers that a test imports when it needs one. */
+  /** The file of tests/servers that a test imports, itself or through others, when it needs one. */
   readonly starter: string;
   /** The packages of Debian that bring it. */
   readonly packages: readonly string[];
@@ -24,11 +22,17 @@ export interface SharedServers {
   stop(): Promise<void>;
 }
 
+/** Their starters are imported when they are wanted: what imports one says by it that it needs the server. */
 const KINDS: readonly ServerKind[] = [
   {
     starter: "redis_server",
-    packages: ["redis-server", "openssl"],
-    programs: [["redis-server", "--version"], ["openssl", "version"]],
+    packages: ["redis-server"],
+    programs: [["redis-server", "--version"]],
+  },
+  {
+    starter: "certificates",
+    packages: ["openssl"],
+    programs: [["openssl", "version"]],
   },
   {
     starter: "s3_server",
@@ -40,16 +44,18 @@ const KINDS: readonly ServerKind[] = [
       ["ceph", "--version"],
     ],
     shared: async () => {
+      const { S3_VARIABLE, startCeph } = await import("../servers/ceph_server.ts");
       const { endpoint, stop } = await startCeph();
       return { variable: S3_VARIABLE, address: endpoint, stop };
     },
   },
   {
-    starter: "azure_server",
+    starter: "azurite_server",
     packages: [],
     programs: [],
-    provide: findAzurite,
+    provide: async () => await (await import("../servers/azurite_server.ts")).findAzurite(),
     shared: async () => {
+      const { AZURE_VARIABLE, startAzurite } = await import("../servers/azurite_server.ts");
       const { url, stop } = await startAzurite();
       return { variable: AZURE_VARIABLE, address: url, stop };
     },
@@ -120,11 +126,10 @@ export async function startShared(files: readonly string[]): Promise<SharedServe
 }
 
 function kindsOf(files: readonly string[]): ServerKind[] {
-  const sources = files.map((file) => readFileSync(file, "utf8"));
-  return KINDS.filter(({ starter }) => {
-    const imported = new RegExp(`from "(?:\\.\\.?/)+(?:tests/)?servers/${starter}\\.ts"`);
-    return sources.some((source) => imported.test(source));
-  });
+  const modules = [...modulesOf(files)];
+  return KINDS.filter(({ starter }) =>
+    modules.some((module) => module.endsWith(`/tests/servers/${starter}.ts`))
+  );
 }
 
 async function hasAll(kinds: readonly ServerKind[]): Promise<boolean> {

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseJunit, type TestCase } from "./junit.ts";
+import { modulesOf } from "./modules.ts";
 import type { Runtime, RuntimeName } from "./runtimes.ts";
 import { type CommandResult, runCommand } from "./spawn.ts";
 
@@ -83,7 +83,7 @@ export function passesOf(runtime: RuntimeName, files: readonly string[]): Pass[]
 }
 
 function measuresMemory(file: string): boolean {
-  return /from "(?:\.\.?\/)+(?:process_memory|codec_suite)\.ts"/.test(readFileSync(file, "utf8"));
+  return [...modulesOf([file])].some((module) => module.endsWith("/tests/process_memory.ts"));
 }
 
 async function runPass(runtime: Runtime, { files, parallel }: Pass): Promise<SuiteResult> {
