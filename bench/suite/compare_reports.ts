@@ -1,6 +1,12 @@
 import { medianOf } from "../demo/percentiles.ts";
-import type { BenchReport, BenchRun, Figure, Unit } from "./figure.ts";
-import { isMoreBetter, ratioOf } from "./figure.ts";
+import {
+  type BenchReport,
+  type BenchRun,
+  type Figure,
+  isMoreBetter,
+  ratioOf,
+  type Unit,
+} from "./figure.ts";
 
 /** How one figure differs from what it was. */
 export interface Change {
@@ -37,7 +43,7 @@ const TIMES: ReadonlySet<Unit> = new Set(["ns", "us", "ms", "s", "MB/s", "op/s"]
 
 /*
  * Two runs of the same code on the machine of README, hours apart, differed by
- * these shares or less in 97 of 100 figures, once the drift was taken off.
+ * these shares or less in 94 of 100 figures, once the drift was taken off.
  */
 
 /** Of what the spread of its samples is known. */
@@ -46,6 +52,8 @@ const LEAST_NOISE = 0.2;
 const NOISE_UNSAMPLED = 0.4;
 /** Of what a few calls decide. */
 const TAIL_NOISE: Readonly<Record<string, number>> = { "p99": 2, "p99.9": 4 };
+/** Of what chance has no part in. */
+const NOISE_COUNTED = 0.1;
 /** Of percentages, in hundred points: what is near 0 may be many times as much. */
 const NOISE_OF_POINTS = 0.02;
 /** Nanoseconds that nobody tells apart. */
@@ -88,7 +96,7 @@ function compareTwo(before: BenchReport, after: BenchReport): Comparison {
     const pair = new RunPair(old, run);
     changes.push(...pair.changes());
     if (pair.drift !== 0) {
-      drifts.push({ title: `${bench} ${runtime}`, change: Math.exp(pair.drift) - 1 });
+      drifts.push({ title: `${bench} ${runtime}`, change: Math.expm1(pair.drift) });
     }
   }
   return { changes, drifts };
@@ -101,8 +109,6 @@ class RunPair {
   readonly #after: readonly Figure[];
   readonly #old: ReadonlyMap<string, Figure>;
   readonly #new: ReadonlyMap<string, Figure>;
-  /** What others are measured by. */
-  readonly #floors: ReadonlySet<string>;
   /** By how much the floors in the middle cost more. */
   readonly drift: number;
 
@@ -112,19 +118,19 @@ class RunPair {
     this.#after = after.figures;
     this.#old = byId(before.figures);
     this.#new = byId(after.figures);
-    this.#floors = new Set(after.figures.flatMap((figure) => this.#floorOf(figure) ?? []));
-    const shifts = [...this.#floors]
+    const floors = new Set(after.figures.flatMap((figure) => this.#floorOf(figure) ?? []));
+    const shifts = [...floors]
       .filter((id) => TAIL_NOISE[this.#new.get(id)!.metric] === undefined)
       .map((id) => this.#shift(id)).filter(Number.isFinite);
     this.drift = shifts.length === 0 ? 0 : medianOf(shifts);
   }
 
-  /** The changes of all that is in both runs but the floors, which only tell of the machine. */
+  /** The changes of all that is in both runs; also of floors, which may be ours. */
   changes(): Change[] {
     return this.#after.flatMap((figure) => {
       const id = idOf(figure);
       const old = this.#old.get(id);
-      if (old === undefined || this.#floors.has(id)) return [];
+      if (old === undefined) return [];
       return TIMES.has(figure.unit) ? [this.#timed(id, old, figure)] : [this.#counted(old, figure)];
     });
   }
@@ -170,7 +176,7 @@ class RunPair {
     // Few calls differ by chance.
     const ofChance = figure.unit === "calls"
       ? Math.max(NOISE_UNSAMPLED, 3 / Math.sqrt(Math.max(1, old.value)))
-      : LEAST_NOISE;
+      : NOISE_COUNTED;
     const shift = this.#shift(idOf(figure));
     return this.#change(values, shift, Math.log1p(Math.max(ofChance, spread)));
   }

@@ -59,6 +59,12 @@ describe("compareReports()", () => {
     assert.deepEqual(verdicts(calls(100), calls(150)), ["worse"]);
   });
 
+  it("takes no tenth of what is counted, such as bytes, for chance", () => {
+    const bytes = (value: number): BenchReport => report({ unit: "bytes", value });
+    assert.deepEqual(verdicts(bytes(100), bytes(109)), ["same"]);
+    assert.deepEqual(verdicts(bytes(100), bytes(112)), ["worse"]);
+  });
+
   it("compares percentages by points, and shorter times than one can tell not at all", () => {
     const share = (value: number): BenchReport => report({ unit: "%", value });
     assert.deepEqual(verdicts(share(0.1), share(2)), ["same"]);
@@ -71,9 +77,9 @@ describe("compareReports()", () => {
     report({ subject: "floor", value: floor }, { value: ours, floor: "floor" }, ...more);
 
   it("compares by the ratio to the floor, so that a slower machine is no regression", () => {
-    const { changes: [ours, ...others], drifts } = compareReports([beside(1, 2)], beside(3, 6));
-    assert.deepEqual([ours?.verdict, ours?.before, ours?.unit], ["same", 2, "×"]);
-    assert.deepEqual(others, [], "a floor tells of the machine only");
+    const { changes, drifts } = compareReports([beside(1, 2)], beside(3, 6));
+    const shown = changes.map(({ verdict, before, unit }) => [verdict, before, unit]);
+    assert.deepEqual(shown, [["same", 1, "us"], ["same", 2, "×"]]);
     assert.equal(drifts[0]?.title, "toy deno");
     assert.ok(Math.abs(drifts[0].change - 2) < 1e-9);
     const { changes: [slower] } = compareReports([beside(3, 6)], beside(1, 3));
@@ -83,17 +89,30 @@ describe("compareReports()", () => {
 
   it("takes the drift of the floors off what has none", () => {
     const bare = (value: number): Partial<Figure> => ({ group: "open", value });
-    assert.deepEqual(verdicts(beside(1, 2, bare(10)), beside(3, 6, bare(30))), ["same", "same"]);
-    assert.deepEqual(verdicts(beside(1, 2, bare(10)), beside(3, 6, bare(60))), ["worse", "same"]);
+    assert.deepEqual(verdicts(beside(1, 2, bare(10)), beside(3, 6, bare(30))), [
+      "same",
+      "same",
+      "same",
+    ]);
+    assert.deepEqual(verdicts(beside(1, 2, bare(10)), beside(3, 6, bare(60))), [
+      "worse",
+      "same",
+      "same",
+    ]);
   });
 
-  it("trusts no ratio to a floor that went another way than the others", () => {
+  it("trusts no ratio to a floor that went another way than the others, and tells of that", () => {
     const floors = (third: number): BenchReport =>
       report(...[1, 1, third].flatMap((value, at): Partial<Figure>[] => [
         { group: `get ${at}`, subject: "floor", value },
         { group: `get ${at}`, value: 2, floor: "floor" },
       ]));
-    assert.deepEqual(verdicts(floors(1), floors(0.4)), ["same", "same", "same"]);
+    const changed = (before: BenchReport, after: BenchReport): string[] =>
+      compareReports([before], after).changes.filter(({ verdict }) => verdict !== "same")
+        .map(({ title, verdict }) => `${title}: ${verdict}`);
+    const floor = "toy deno: get 2: floor, time";
+    assert.deepEqual(changed(floors(1), floors(0.4)), [`${floor}: better`]);
+    assert.deepEqual(changed(floors(0.4), floors(1)), [`${floor}: worse`]);
   });
 
   it("counts a change when it is one against each of several earlier reports", () => {

@@ -9,6 +9,7 @@ import {
   ratioOf,
   showValue,
 } from "../../bench/suite/figure.ts";
+import { pageOf } from "../../bench/report/page.ts";
 import { TimeLeft } from "../../bench/suite/plan.ts";
 
 const figure = (some: Partial<Figure>): Figure => ({
@@ -89,5 +90,43 @@ describe("TimeLeft", () => {
     assert.equal(left.toString(), "about 2 min");
     left.done(20, 10);
     assert.equal(left.toString(), "about 30 s");
+  });
+});
+
+describe("pageOf()", () => {
+  const pageWith = (figures: readonly Figure[]): string =>
+    pageOf({
+      method: {
+        date: "2026-01-02T03:04:05Z",
+        machine: "a <machine>",
+        runtimes: { deno: "1" },
+        packages: {},
+        load: [0, 0],
+      } as unknown as BenchReport["method"],
+      runs: [{ bench: "memory_hit", runtime: "deno", seconds: 1, notes: [], figures }],
+    }, []);
+  const hit = figure({
+    group: "hit, awaited",
+    subject: "CacheManager get, with a TTL",
+    metric: "time",
+    unit: "ns",
+    value: 150,
+    floor: "floor",
+    goal: { of: "ratio", atMost: 2 },
+  });
+  const floor = (value: number): Figure => ({ ...figure({ ...hit, subject: "floor" }), value });
+
+  it("begins with what README shows, and tells how far goals are missed", () => {
+    const page = pageWith([hit, floor(50)]);
+    assert.match(page, /At a glance[^]*<td class="text">memory hit, <code>await cache.get<\/code>/);
+    assert.match(page, /3\.00 × an async function/);
+    assert.match(page, /0 of 1 kept/);
+    assert.match(page, /<td>50\.0 %<\/td>/);
+    assert.ok(page.includes("a &#60;machine&#62;") && !page.includes("disk tier, set"));
+  });
+
+  it("has no place for what was not measured", () => {
+    const page = pageWith([figure({})]);
+    assert.ok(!page.includes("At a glance") && !page.includes("<h2>Goals</h2>"));
   });
 });

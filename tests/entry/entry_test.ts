@@ -161,6 +161,16 @@ describe("CacheEntry", () => {
     assert.equal(encodes(), 1);
   });
 
+  it("withTimes() of what was read shares what is decoded, whoever asks first", async () => {
+    const frame = await CacheEntry.of("k", [1], METADATA, countingFormat().format).encode();
+    const entry = CacheEntry.decode("k", frame);
+    const later = entry.withTimes(8000, 9000);
+    assert.equal(later.isLive, false);
+    const value = await entry.value();
+    assert.equal(later.isLive, true);
+    assert.equal(later.value(), value);
+  });
+
   it("withoutBytes() shares the value only", async () => {
     const { format } = countingFormat();
     const entry = CacheEntry.of("k", [1], METADATA, format);

@@ -6,16 +6,19 @@ import { scanSource } from "../tools/imports.ts";
 const imports = new Map<string, readonly string[]>();
 
 /**
- * The modules of tests and benches that are loaded with some of them: imported,
- * but not by `import()`, directly or through others, themselves included.
+ * Whether a module of the tests is loaded with some files of tests or benches:
+ * imported, but not by `import()`, directly or through others.
  *
- * @returns absolute paths.
+ * @param wanted its path from the root, with `/` between the parts.
  */
-export function modulesOf(files: readonly string[]): ReadonlySet<string> {
+export function loads(files: readonly string[], wanted: string): boolean {
   const modules = new Set(files.map((file) => resolve(file)));
   // What is added is walked too.
-  for (const module of modules) for (const imported of importsOf(module)) modules.add(imported);
-  return modules;
+  for (const module of modules) {
+    if (module.endsWith(`/${wanted}`)) return true;
+    for (const imported of importsOf(module)) modules.add(imported);
+  }
+  return false;
 }
 
 function importsOf(module: string): readonly string[] {

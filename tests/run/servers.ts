@@ -1,5 +1,5 @@
 import process from "node:process";
-import { modulesOf } from "./modules.ts";
+import { loads } from "./modules.ts";
 import { runCommand } from "./spawn.ts";
 
 /** A kind of server that tests need. */
@@ -126,10 +126,7 @@ export async function startShared(files: readonly string[]): Promise<SharedServe
 }
 
 function kindsOf(files: readonly string[]): ServerKind[] {
-  const modules = [...modulesOf(files)];
-  return KINDS.filter(({ starter }) =>
-    modules.some((module) => module.endsWith(`/tests/servers/${starter}.ts`))
-  );
+  return KINDS.filter(({ starter }) => loads(files, `tests/servers/${starter}.ts`));
 }
 
 async function hasAll(kinds: readonly ServerKind[]): Promise<boolean> {

@@ -6,6 +6,7 @@ describe("needsServer()", () => {
   it("knows what a test imports itself, or through others", () => {
     assert.equal(needsServer("tests/backends/redis_test.ts"), true);
     assert.equal(needsServer("tests/backends/object_store/fault_matrix_test.ts"), true);
+    assert.equal(needsServer("tests/backends/object_store/azure_tokens_test.ts"), true);
     assert.equal(needsServer("bench/tier_bench.ts"), true);
   });
 

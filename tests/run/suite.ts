@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseJunit, type TestCase } from "./junit.ts";
-import { modulesOf } from "./modules.ts";
+import { loads } from "./modules.ts";
 import type { Runtime, RuntimeName } from "./runtimes.ts";
 import { type CommandResult, runCommand } from "./spawn.ts";
 
@@ -83,7 +83,7 @@ export function passesOf(runtime: RuntimeName, files: readonly string[]): Pass[]
 }
 
 function measuresMemory(file: string): boolean {
-  return [...modulesOf([file])].some((module) => module.endsWith("/tests/process_memory.ts"));
+  return loads([file], "tests/process_memory.ts");
 }
 
 async function runPass(runtime: Runtime, { files, parallel }: Pass): Promise<SuiteResult> {
